@@ -1,0 +1,169 @@
+//! Who is measured, and on what machine.
+//!
+//! All contenders boot from the same stick image, which holds both ISOs on ext4, with the same firmware-less machine, the
+//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd only.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use clap::ValueEnum;
+use isolde_mkinitrd::{Compression, Form, Source};
+use isolde_qemu::fixtures::{self, Iso};
+use isolde_qemu::machine::{Disk, Machine};
+use isolde_qemu::store::{FileSystem, Store};
+use serde::Serialize;
+
+use crate::Bus;
+use crate::results::Sizes;
+use crate::trace;
+
+/// Somebody who takes an ISO on a stick to a running system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Contender {
+    /// The Debian ISO with its own initrd.
+    LiveBoot,
+    /// The Debian ISO with Isolde.
+    IsoldeDebian,
+    /// The Fedora-like ISO with its own initrd.
+    Dracut,
+    /// The Fedora-like ISO with Isolde.
+    IsoldeFedora,
+    /// The Debian ISO with the bare floor.
+    Floor,
+}
+
+/// What a contender puts behind the ISO's own initrd.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Second {
+    Nothing,
+    Isolde,
+    Floor,
+}
+
+impl Contender {
+    /// Is it Isolde that is measured here?
+    pub fn is_isolde(self) -> bool {
+        self.second() == Second::Isolde
+    }
+
+    fn second(self) -> Second {
+        match self {
+            Self::LiveBoot | Self::Dracut => Second::Nothing,
+            Self::IsoldeDebian | Self::IsoldeFedora => Second::Isolde,
+            Self::Floor => Second::Floor,
+        }
+    }
+
+    fn is_debian(self) -> bool {
+        matches!(self, Self::LiveBoot | Self::IsoldeDebian | Self::Floor)
+    }
+}
+
+impl fmt::Display for Contender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::LiveBoot => "live-boot",
+            Self::IsoldeDebian => "isolde-debian",
+            Self::Dracut => "dracut",
+            Self::IsoldeFedora => "isolde-fedora",
+            Self::Floor => "floor",
+        })
+    }
+}
+
+/// Everything the boots need, made once.
+#[derive(Debug)]
+pub struct Bench {
+    debian: Iso,
+    fedora: Iso,
+    stick: PathBuf,
+    logs: PathBuf,
+    bus: Bus,
+    words: String,
+    init: PathBuf,
+    isolde: PathBuf,
+    floor: PathBuf,
+}
+
+impl Bench {
+    /// Makes the stick and the second initrds that the contenders need.
+    pub fn prepare(
+        work: &Path,
+        init: &Path,
+        floor: &Path,
+        contenders: &[Contender],
+        bus: Bus,
+        words: &str,
+    ) -> Result<Self> {
+        let (debian, fedora) = (fixtures::debian()?, fixtures::fedora_like()?);
+        let stick = work.join("stick.img");
+        let mut store = Store::new(FileSystem::Ext4, "STICK");
+        for iso in [&debian, &fedora] {
+            store = store.copy(&place(iso), &iso.path);
+        }
+        store.build(&stick).context("the stick")?;
+        let bench = Self {
+            debian,
+            fedora,
+            stick,
+            logs: work.join("logs"),
+            bus,
+            words: words.to_owned(),
+            init: init.to_owned(),
+            isolde: work.join("isolde.img"),
+            floor: work.join("floor.img"),
+        };
+        for (second, program, to) in [(Second::Isolde, init, &bench.isolde), (Second::Floor, floor, &bench.floor)] {
+            if contenders.iter().any(|contender| contender.second() == second) {
+                second_initrd(program, to)?;
+            }
+        }
+        Ok(bench)
+    }
+
+    /// The machine for one boot of a contender.
+    pub fn machine(&self, contender: Contender) -> Machine {
+        let iso = if contender.is_debian() { &self.debian } else { &self.fedora };
+        let mut initrds = vec![iso.initrd.as_path()];
+        let mut words = format!("{} {} {}", trace::WORDS, self.words, iso.stock_words(&place(iso)));
+        match contender.second() {
+            Second::Nothing => {}
+            Second::Isolde => initrds.push(&self.isolde),
+            Second::Floor => {
+                initrds.push(&self.floor);
+                words = format!("{words} -- {}", self.bus.word());
+            }
+        }
+        Machine::direct(&contender.to_string(), &self.logs, &iso.kernel, &initrds, &words).disk(Disk::new(
+            "stick",
+            &self.stick,
+            self.bus.machine(),
+        ))
+    }
+
+    /// Sizes of init and of the second initrd, when Isolde takes part.
+    pub fn sizes(&self) -> Result<Option<Sizes>> {
+        if !self.isolde.exists() {
+            return Ok(None);
+        }
+        let size =
+            |path: &Path| Ok::<_, anyhow::Error>(fs::metadata(path).with_context(|| path.display().to_string())?.len());
+        Ok(Some(Sizes { init: size(&self.init)?, second_initrd: size(&self.isolde)? }))
+    }
+}
+
+/// Path of an ISO on the stick.
+fn place(iso: &Iso) -> String {
+    format!("/boot/iso/{}", iso.file_name())
+}
+
+/// Writes a second initrd as `isolde-mkinitrd` does without options.
+fn second_initrd(program: &Path, to: &Path) -> Result<()> {
+    let plan = isolde_mkinitrd::plan(Form::Init, Source::open(program)?, Vec::new())?;
+    let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0)?;
+    isolde_mkinitrd::output::save(to, &bytes)?;
+    Ok(())
+}

@@ -1,0 +1,146 @@
+//! What was measured, for people and as JSON.
+
+use std::fmt;
+use std::fs;
+
+use serde::Serialize;
+
+use crate::boot::Boot;
+use crate::contender::Contender;
+use crate::hashing::Hashing;
+use crate::statistics::Spread;
+use crate::targets::{Target, targets};
+
+/// Everything measured in one run.
+#[derive(Debug, Clone, Serialize)]
+pub struct Results {
+    /// The processor's name, and how many there are.
+    pub machine: String,
+    /// What the stick was plugged into.
+    pub bus: String,
+    /// Additional kernel words of every contender.
+    pub words: String,
+    /// The boots by contender.
+    pub series: Vec<Series>,
+    /// Sizes, when Isolde took part.
+    pub sizes: Option<Sizes>,
+    /// Hashing, unless left out.
+    pub hashing: Option<Hashing>,
+}
+
+/// All boots of one contender.
+#[derive(Debug, Clone, Serialize)]
+pub struct Series {
+    /// Who.
+    pub contender: Contender,
+    /// Its boots in order.
+    pub boots: Vec<Boot>,
+}
+
+/// Sizes in bytes.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Sizes {
+    /// The program isolde-init.
+    pub init: u64,
+    /// The second initrd with it, compressed.
+    pub second_initrd: u64,
+}
+
+/// The JSON document: the measurements, and what follows from them.
+#[derive(Debug, Serialize)]
+pub struct Document<'a> {
+    #[serde(flatten)]
+    results: &'a Results,
+    spreads: Vec<(Contender, Spread)>,
+    targets: Vec<Target>,
+}
+
+impl Series {
+    /// A series without boots.
+    pub fn new(contender: Contender) -> Self {
+        Self { contender, boots: Vec::new() }
+    }
+
+    /// Seconds from process 1 to the real init.
+    pub fn spread(&self) -> Option<Spread> {
+        Spread::of(self.boots.iter().map(|boot| boot.seconds))
+    }
+}
+
+impl Results {
+    /// Results without measurements.
+    pub fn new(bus: &str, words: &str) -> Self {
+        let machine = machine(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
+        let (bus, words) = (bus.to_owned(), words.to_owned());
+        Self { machine, bus, words, series: Vec::new(), sizes: None, hashing: None }
+    }
+
+    /// Median of a contender, when it was measured.
+    pub fn median(&self, contender: Contender) -> Option<f64> {
+        Some(self.series.iter().find(|series| series.contender == contender)?.spread()?.median)
+    }
+
+    /// The highest peak of process 1 in all boots of Isolde, in KiB; nothing when no report had it.
+    pub fn peak_rss_kib(&self) -> Option<u64> {
+        self.series.iter().flat_map(|series| &series.boots).filter_map(|boot| boot.peak_rss_kib).max()
+    }
+
+    /// For the JSON file.
+    pub fn document(&self) -> Document<'_> {
+        let spread = |series: &Series| Some((series.contender, series.spread()?));
+        Document { results: self, spreads: self.series.iter().filter_map(spread).collect(), targets: targets(self) }
+    }
+}
+
+/// "2 × AMD EPYC …" from the text of /proc/cpuinfo. Pure.
+fn machine(cpuinfo: &str) -> String {
+    let names: Vec<&str> = cpuinfo
+        .lines()
+        .filter_map(|line| line.strip_prefix("model name")?.split_once(": "))
+        .map(|(_, name)| name)
+        .collect();
+    format!("{} × {}", names.len(), names.first().copied().unwrap_or("unknown processor"))
+}
+
+impl fmt::Display for Results {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "machine: {}; stick on {}; kernel words: {}\n", self.machine, self.bus, self.words)?;
+        if !self.series.is_empty() {
+            writeln!(f, "process 1 → real init, s   {:>8} {:>8} {:>8}   boots", "median", "min", "max")?;
+        }
+        for series in &self.series {
+            if let Some(Spread { median, min, max }) = series.spread() {
+                let name = series.contender.to_string();
+                writeln!(f, "{name:<26} {median:8.3} {min:8.3} {max:8.3}   {}", series.boots.len())?;
+            }
+        }
+        if let Some(hashing) = &self.hashing {
+            let threads = hashing.threads;
+            writeln!(f, "\nhashing 1 GiB, MB/s        {:>8} {:>8} {:>8}", "median", "min", "max")?;
+            let lines = [
+                ("sha256sum".to_owned(), hashing.sha256sum),
+                ("BLAKE3, 1 thread".to_owned(), hashing.blake3_one_thread),
+                (format!("BLAKE3, {threads} threads"), hashing.blake3_all_threads),
+            ];
+            for (name, Spread { median, min, max }) in lines {
+                writeln!(f, "{name:<26} {median:8.0} {min:8.0} {max:8.0}")?;
+            }
+        }
+        writeln!(f, "\n{:<36} {:>16} {:>16}", "target", "wanted", "seen")?;
+        for Target { name, wanted, seen, met } in targets(self) {
+            writeln!(f, "{name:<36} {wanted:>16} {seen:>16}   {}", if met { "met" } else { "MISSED" })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_is_named_by_its_processors() {
+        assert_eq!(machine("model name\t: A B\nflags: x\nmodel name\t: A B\n"), "2 × A B");
+        assert_eq!(machine(""), "0 × unknown processor");
+    }
+}

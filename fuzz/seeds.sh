@@ -1,0 +1,75 @@
+#!/bin/sh
+# Makes the first inputs of the fuzz targets in fuzz/corpus, from the same tools as tests/formats_real.rs. Tools that are
+# not installed are named and left out; the other seeds serve all the same.
+set -eu
+cd "$(dirname "$0")"
+PATH=$PATH:/usr/sbin:/sbin
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+for target in superblock partitions module_index modinfo compressed b3sums; do
+    mkdir -p "corpus/$target"
+done
+mkdir "$work/contents"
+echo hello > "$work/contents/hello"
+
+# image NAME MIB COMMAND…: the start of an image is the seed; behind it nothing but labels of FAT and its like is read.
+image() {
+    name=$1 size=$2
+    shift 2
+    if ! command -v "$1" > /dev/null; then
+        echo "seeds.sh: $1 is not installed, no seed $name" >&2
+        return
+    fi
+    rm -f "$work/image"
+    if [ "$size" != 0 ]; then truncate -s "${size}M" "$work/image"; fi
+    if ! "$@" > "$work/output" 2>&1; then
+        cat "$work/output" >&2
+        exit 1
+    fi
+    head -c 81920 "$work/image" > "corpus/superblock/$name"
+}
+image ext2 8 mke2fs -q -t ext2 -L label "$work/image"
+image ext4 20 mke2fs -q -t ext4 -L label "$work/image"
+image fat12 2 mkfs.vfat -F 12 -n LABEL "$work/image"
+image fat16 20 mkfs.vfat -F 16 -n LABEL "$work/image"
+image fat32 64 mkfs.vfat -F 32 -n LABEL "$work/image"
+image exfat 20 mkfs.exfat -L label "$work/image"
+image btrfs 120 mkfs.btrfs -q -L label "$work/image"
+image squashfs 0 mksquashfs "$work/contents" "$work/image"
+image erofs 0 mkfs.erofs "$work/image" "$work/contents"
+image iso9660 0 xorriso -as mkisofs -J -V "Label with 20 letters" -o "$work/image" "$work/contents"
+image swap 2 mkswap -L label "$work/image"
+image ntfs 2 mkfs.ntfs -q -F -c 512 -L label "$work/image"
+image xfs 320 mkfs.xfs -q "$work/image"
+image f2fs 120 mkfs.f2fs -q "$work/image"
+image udf 2 mkudffs -b 512 -l label "$work/image"
+
+# disk NAME: reads sfdisk's script. 1 MiB is the least sfdisk makes partitions on without alignment.
+disk() {
+    rm -f "$work/disk"
+    truncate -s 64K "$work/disk"
+    sfdisk -q "$work/disk" > /dev/null
+    cp "$work/disk" "corpus/partitions/$1"
+}
+printf 'label: gpt\nfirst-lba: 34\nstart=40, size=10, name="one"\nstart=60, size=10\n' | disk gpt
+printf 'label: dos\nstart=2, size=10, type=83\nstart=20, size=90, type=5\nstart=22, size=10\nstart=40, size=10\n' | disk mbr
+
+for name in usb-storage ext4; do
+    mkdir -p "$work/lib/modules/1.0/kernel"
+    printf '__attribute__((section(".modinfo"), used)) static const char i[] = "alias=usb:v*p*d[0-9]*ic08*\\0alias=fs-%s\\0depends=a,b\\0softdep=pre: c";\n' \
+        "$name" > "$work/$name.c"
+    cc -c -o "$work/lib/modules/1.0/kernel/$name.ko" "$work/$name.c"
+    cp "$work/lib/modules/1.0/kernel/$name.ko" "corpus/modinfo/$name"
+done
+depmod -b "$work" 1.0 2> /dev/null
+cp "$work"/lib/modules/1.0/modules.*.bin corpus/module_index/
+
+module=$work/lib/modules/1.0/kernel/ext4.ko
+xz --check=crc32 --x86 --lzma2=dict=1MiB -c "$module" > corpus/compressed/xz
+xz -c "$module" > corpus/compressed/xz-crc64
+zstd -q -19 -c "$module" > corpus/compressed/zstd
+gzip -c "$module" > corpus/compressed/gzip
+
+(cd "$work/contents" && b3sum hello && b3sum --no-names hello) > corpus/b3sums/list
+digest=$(b3sum --no-names "$work/contents/hello")
+printf '\\%s  a\\\\b\\nc\r\n\nBLAKE3 (a b) = %s\n' "$digest" "$digest" > corpus/b3sums/escaped

@@ -1,0 +1,370 @@
+//! A virtual machine: started, watched over its serial console, asked through a root shell, ended.
+//!
+//! Takes   a [`Machine`]: what boots, and the disks.
+//! Gives   a [`Vm`]: lines of the console, a root shell in the guest, disks that come and go.
+//! Leaves  the log of the console in the folder given; the process and its sockets end with the value.
+//! Fails   when QEMU is missing or refuses, or the guest does not do what is waited for in time; the message ends with
+//!         the last lines of the console and the path of the log.
+
+mod accelerator;
+mod arguments;
+mod console;
+mod monitor;
+mod shell;
+
+use std::path::{Path, PathBuf};
+use std::process::{Child, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+pub use accelerator::Accelerator;
+pub use console::Line;
+pub use shell::{Answer, Shell};
+
+use crate::initrd::concatenate;
+use crate::tool::command;
+use console::Console;
+use monitor::Monitor;
+
+/// Kernel words that make systemd start a root shell on the second serial port. systemd 236 and later; nothing in the
+/// image is needed for it.
+pub const ROOT_SHELL: &str = "systemd.debug_shell=ttyS1";
+
+/// Kernel words of every test: messages on the first serial port, and a crash ends the machine at once.
+pub const WATCHED: &str = "console=ttyS0,115200 panic=1 oops=panic";
+
+/// Time between two looks at the guest.
+const POLL: Duration = Duration::from_millis(30);
+
+/// What a disk is plugged into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bus {
+    /// virtio-blk on PCI: `/dev/vda`.
+    Virtio,
+    /// A stick on USB 3: `/dev/sda`.
+    Usb,
+    /// SATA by AHCI: `/dev/sda`.
+    Ahci,
+    /// NVMe: `/dev/nvme0n1`.
+    Nvme,
+}
+
+/// A raw disk image in a machine.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    pub(crate) name: String,
+    pub(crate) image: PathBuf,
+    pub(crate) bus: Bus,
+    pub(crate) kept: bool,
+    pub(crate) late: bool,
+}
+
+impl Disk {
+    /// A disk that is there from the start. What the guest writes is thrown away. `name` is for [`Vm::plug`]; letters
+    /// and digits.
+    pub fn new(name: &str, image: &Path, bus: Bus) -> Self {
+        Self { name: name.to_owned(), image: image.to_owned(), bus, kept: false, late: false }
+    }
+
+    /// What the guest writes stays in the image.
+    pub fn kept(self) -> Self {
+        Self { kept: true, ..self }
+    }
+
+    /// Not plugged in until [`Vm::plug`].
+    pub fn late(self) -> Self {
+        Self { late: true, ..self }
+    }
+}
+
+/// The firmware that starts the boot loader.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Firmware {
+    /// SeaBIOS.
+    Bios,
+    /// OVMF, without Secure Boot.
+    Uefi,
+}
+
+/// What starts in a machine.
+#[derive(Debug, Clone)]
+pub(crate) enum Boot {
+    Kernel { kernel: PathBuf, initrds: Vec<PathBuf>, words: String },
+    Firmware(Firmware),
+}
+
+/// A machine to be started.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    pub(crate) name: String,
+    pub(crate) logs: PathBuf,
+    pub(crate) boot: Boot,
+    pub(crate) disks: Vec<Disk>,
+    pub(crate) probe: Option<PathBuf>,
+    pub(crate) memory: u32,
+    pub(crate) processors: u32,
+}
+
+impl Machine {
+    /// A machine that starts a kernel directly, with initrds one after the other. [`WATCHED`] and [`ROOT_SHELL`] are
+    /// put before `words`. The log of the console will be `<logs>/<name>.log`.
+    pub fn direct(name: &str, logs: &Path, kernel: &Path, initrds: &[&Path], words: &str) -> Self {
+        let initrds = initrds.iter().map(|path| path.to_path_buf()).collect();
+        let words = format!("{WATCHED} {ROOT_SHELL} {words}");
+        Self::new(name, logs, Boot::Kernel { kernel: kernel.to_owned(), initrds, words })
+    }
+
+    /// A machine whose firmware boots from its first disk. The boot loader must pass [`WATCHED`] and [`ROOT_SHELL`] for
+    /// the console and the shell to be of use.
+    pub fn firmware(name: &str, logs: &Path, firmware: Firmware) -> Self {
+        Self::new(name, logs, Boot::Firmware(firmware))
+    }
+
+    fn new(name: &str, logs: &Path, boot: Boot) -> Self {
+        Self {
+            name: name.to_owned(),
+            logs: logs.to_owned(),
+            boot,
+            disks: Vec::new(),
+            probe: None,
+            memory: 1024,
+            processors: 2,
+        }
+    }
+
+    /// With one disk more.
+    pub fn disk(mut self, disk: Disk) -> Self {
+        self.disks.push(disk);
+        self
+    }
+
+    /// With a kernel to try KVM with, for machines that are not started from a kernel; see [`Accelerator`].
+    pub fn probe_with(self, kernel: &Path) -> Self {
+        Self { probe: Some(kernel.to_owned()), ..self }
+    }
+
+    /// With that many MiB of memory instead of 1024.
+    pub fn memory(self, mebibytes: u32) -> Self {
+        Self { memory: mebibytes, ..self }
+    }
+
+    /// With that many processors instead of 2.
+    pub fn processors(self, count: u32) -> Self {
+        Self { processors: count, ..self }
+    }
+
+    /// Starts it, watched: for tests.
+    ///
+    /// The process ends when the calling thread does, should [`Vm`] not be dropped: a killed test leaves no machine.
+    ///
+    /// # Errors
+    /// When QEMU is not installed or refuses its arguments, or the log cannot be written.
+    pub fn start(&self) -> Result<Vm> {
+        std::fs::create_dir_all(&self.logs).with_context(|| format!("create {}", self.logs.display()))?;
+        let work = tempfile::Builder::new().prefix("isolde-vm-").tempdir().context("a work folder")?;
+        let log = self.logs.join(format!("{}.log", self.name));
+        let mut qemu = self.command(work.path())?;
+        qemu.args(arguments::watched(work.path(), &log)?);
+        let errors = work.path().join("qemu.txt");
+        let file = std::fs::File::create(&errors).with_context(|| format!("create {}", errors.display()))?;
+        qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let mut child = qemu.spawn().context("start setpriv and qemu-system-x86_64; ./setup.sh installs them")?;
+        let limit = Instant::now() + Duration::from_secs(20);
+        let monitor = loop {
+            if let Some(status) = child.try_wait().context("wait for QEMU")? {
+                bail!("QEMU: {status}: {}", std::fs::read_to_string(&errors).unwrap_or_default());
+            }
+            match Monitor::connect(&work.path().join(arguments::MONITOR)) {
+                Ok(monitor) => break monitor,
+                Err(error) if Instant::now() > limit => {
+                    child.kill().context("end QEMU")?;
+                    return Err(error.context("QEMU opens no monitor"));
+                }
+                Err(_) => std::thread::sleep(POLL),
+            }
+        };
+        let console = Console::new(&log, &work.path().join(arguments::CONSOLE));
+        Ok(Vm { child, work, console, monitor, disks: self.disks.clone() })
+    }
+
+    /// Runs it with its console on the caller's terminal, until it is powered off or the user ends it.
+    ///
+    /// # Errors
+    /// When QEMU is not installed, or ends with an error.
+    pub fn run_on_terminal(&self) -> Result<()> {
+        let work = tempfile::Builder::new().prefix("isolde-vm-").tempdir().context("a work folder")?;
+        let mut qemu = self.command(work.path())?;
+        let status = qemu.args(arguments::on_terminal()).status().context("start qemu-system-x86_64")?;
+        if !status.success() {
+            bail!("QEMU: {status}");
+        }
+        Ok(())
+    }
+
+    fn command(&self, work: &Path) -> Result<std::process::Command> {
+        let initrd = work.join("initrd");
+        let kernel = match &self.boot {
+            Boot::Kernel { kernel, initrds, .. } => {
+                concatenate(initrds, &initrd)?;
+                Some(kernel)
+            }
+            Boot::Firmware(firmware) => {
+                if *firmware == Firmware::Uefi {
+                    arguments::copy_firmware_variables(work)?;
+                }
+                self.probe.as_ref()
+            }
+        };
+        let accelerator = accelerator::choose(kernel.map(PathBuf::as_path))?;
+        // setpriv replaces itself by QEMU, so the process id is QEMU's own.
+        let mut qemu = command("setpriv");
+        qemu.args(["--pdeathsig", "KILL"]).args(arguments::machine(self, accelerator, work)?);
+        Ok(qemu)
+    }
+}
+
+/// A running machine. Ends with this value.
+#[derive(Debug)]
+pub struct Vm {
+    child: Child,
+    work: TempDir,
+    console: Console,
+    monitor: Monitor,
+    disks: Vec<Disk>,
+}
+
+impl Vm {
+    /// Waits for a line of the console that matches a pattern (regular expression), after the last line that did.
+    ///
+    /// # Errors
+    /// When the time is over, or the machine ends before.
+    pub fn wait_for(&mut self, pattern: &str, time: Duration) -> Result<Line> {
+        Ok(self.wait_for_any(&[pattern], time)?.1)
+    }
+
+    /// Waits for a line that matches one of several patterns; gives the pattern's place in the list too.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn wait_for_any(&mut self, patterns: &[&str], time: Duration) -> Result<(usize, Line)> {
+        let limit = Instant::now() + time;
+        let patterns = console::compile(patterns)?;
+        loop {
+            // Looked at before reading, so that what a machine printed at its end is still read.
+            let ended = self.child.try_wait().context("wait for QEMU")?;
+            if let Some(found) = self.console.find(&patterns)? {
+                return Ok(found);
+            }
+            if let Some(status) = ended {
+                bail!("the machine ended ({status}) before a line with {patterns:?}\n{}", self.console.tail()?);
+            }
+            if Instant::now() > limit {
+                bail!("no line with {patterns:?} within {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Types something on the serial console; a line needs its own `\n`.
+    ///
+    /// # Errors
+    /// When the machine has ended.
+    pub fn type_on_console(&mut self, keys: &str) -> Result<()> {
+        self.console.send(keys)
+    }
+
+    /// Waits for the root shell on the second serial port.
+    ///
+    /// # Errors
+    /// When none answers in time.
+    pub fn shell(&mut self, time: Duration) -> Result<Shell> {
+        let socket = self.work.path().join(arguments::SHELL);
+        let limit = Instant::now() + time;
+        let mut shell = Shell::connect(&socket)?;
+        loop {
+            if shell.greet().context("root shell")? {
+                return Ok(shell);
+            }
+            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
+                bail!("the machine ended ({status}) before its root shell answered\n{}", self.console.tail()?);
+            }
+            if Instant::now() > limit {
+                bail!("no root shell within {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+        }
+    }
+
+    /// Plugs in a disk that was declared late.
+    ///
+    /// # Errors
+    /// When there is none of that name, or QEMU refuses.
+    pub fn plug(&mut self, name: &str) -> Result<()> {
+        let disk = self.disks.iter().find(|disk| disk.name == name).with_context(|| format!("no disk \"{name}\""))?;
+        self.monitor.execute("device_add", &arguments::hot_plug(disk)).with_context(|| format!("plug {name}"))?;
+        Ok(())
+    }
+
+    /// Pulls a disk out.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn unplug(&mut self, name: &str) -> Result<()> {
+        let device = serde_json::json!({ "id": arguments::device_id(name) });
+        self.monitor.execute("device_del", &device).with_context(|| format!("unplug {name}"))?;
+        Ok(())
+    }
+
+    /// Tells the guest's systemd to power off, and waits for the machine to end.
+    ///
+    /// # Errors
+    /// When it does not within that time.
+    pub fn power_off(&mut self, shell: &mut Shell, time: Duration) -> Result<ExitStatus> {
+        shell.send("systemctl --no-block poweroff\n")?;
+        self.wait_for_end(time)
+    }
+
+    /// Waits until the machine powers off, or reboots, which ends it too.
+    ///
+    /// # Errors
+    /// When it does not within that time.
+    pub fn wait_for_end(&mut self, time: Duration) -> Result<ExitStatus> {
+        let limit = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
+                return Ok(status);
+            }
+            if Instant::now() > limit {
+                bail!("still running after {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Everything on the console so far, without colours.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log_text(&self) -> Result<String> {
+        self.console.text()
+    }
+
+    /// The file with everything on the console.
+    pub fn log(&self) -> &Path {
+        self.console.log()
+    }
+
+    /// The process id of QEMU.
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,66 @@
+//! The fixtures are faithful: each ISO boots by its own initrd, from a file on a stick, to what its makers promise.
+
+use std::path::Path;
+use std::time::Duration;
+
+use isolde_qemu::fixtures::{self, Iso};
+use isolde_qemu::machine::{Bus, Disk, Machine, Shell, Vm};
+use isolde_qemu::store::{FileSystem, Store};
+
+/// A whole boot in software emulation takes under a minute on two idle cores.
+const BOOT: Duration = Duration::from_secs(180);
+
+fn boot(name: &str, iso: &Iso) -> (Vm, Shell) {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let image = folder.join(format!("{name}.img"));
+    let path = format!("/boot/iso/{}", iso.file_name());
+    Store::new(FileSystem::Ext4, "STICK").copy(&path, &iso.path).build(&image).unwrap();
+    let mut vm = Machine::direct(name, folder, &iso.kernel, &[&iso.initrd], &iso.stock_words(&path))
+        .disk(Disk::new("stick", &image, Bus::Virtio))
+        .start()
+        .unwrap();
+    let mut shell = vm.shell(BOOT).unwrap();
+    // Waits until the boot is over, whatever its result.
+    shell.run_within("systemctl is-system-running --wait", BOOT).unwrap();
+    (vm, shell)
+}
+
+fn mount_at(shell: &mut Shell, target: &str) -> String {
+    let source = shell.check(&format!("findmnt -n -o FSTYPE,SOURCE {target}")).unwrap();
+    source.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn assert_no_failed_unit(shell: &mut Shell) {
+    assert_eq!(shell.check("systemctl --failed --plain --no-legend").unwrap(), "");
+}
+
+#[test]
+fn debian_live_boots_by_live_boot() {
+    let (mut vm, mut shell) = boot("peer-live-boot", &fixtures::debian().unwrap());
+    assert!(mount_at(&mut shell, "/").starts_with("overlay "));
+    assert!(mount_at(&mut shell, "/run/live/medium").starts_with("iso9660 /dev/loop"));
+    assert!(mount_at(&mut shell, "/run/live/rootfs/filesystem.squashfs").starts_with("squashfs /dev/loop"));
+    assert_eq!(mount_at(&mut shell, "/run/live/findiso"), "ext4 /dev/vda1");
+    // live-config has made its user, and that user may become root.
+    assert_eq!(shell.check("id -u user").unwrap(), "1000\n");
+    shell.check("su user -c 'sudo -n true'").unwrap();
+    assert_no_failed_unit(&mut shell);
+    assert!(vm.power_off(&mut shell, BOOT).unwrap().success());
+}
+
+#[test]
+fn fedora_like_live_boots_by_dracut() {
+    let (mut vm, mut shell) = boot("peer-dracut", &fixtures::fedora_like().unwrap());
+    assert!(mount_at(&mut shell, "/").starts_with("overlay "));
+    assert!(mount_at(&mut shell, "/run/initramfs/live").starts_with("iso9660 /dev/loop"));
+    assert!(mount_at(&mut shell, "/run/rootfsbase").starts_with("ext4 "));
+    assert_eq!(mount_at(&mut shell, "/run/initramfs/isoscan"), "ext4 /dev/vda1");
+    assert_no_failed_unit(&mut shell);
+    // Root logs in on the console with a password.
+    vm.wait_for("fedora-like login: ", BOOT).unwrap();
+    vm.type_on_console("root\n").unwrap();
+    vm.wait_for("Password: ", BOOT).unwrap();
+    vm.type_on_console("live\n").unwrap();
+    vm.wait_for(r"root@fedora-like:~#", BOOT).unwrap();
+    assert!(vm.power_off(&mut shell, BOOT).unwrap().success());
+}

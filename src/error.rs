@@ -1,0 +1,332 @@
+//! What can go wrong, as values: the stage, what it was doing, and the cause with its data.
+//!
+//! Text is made in one place, the `Display` of [`Cause`]; tests match on the data. A message says what was wanted and
+//! what was seen; what the reader can do about it is separate, in [`Cause::hint`].
+
+use std::{fmt, io};
+
+/// One step of the boot. The order here is the order of the boot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Mounts /proc, /sys, /dev and /run and opens the log.
+    Early,
+    /// Reads the kernel command line as it was typed.
+    Cmdline,
+    /// Turns it into what will be done: defaults, conflicts, policy.
+    Plan,
+    /// Loads kernel modules for what is plugged in.
+    Drivers,
+    /// Finds and mounts the file system that holds the image files.
+    Store,
+    /// Opens the image and recognises its format.
+    Image,
+    /// Checks the image against its checksum.
+    Verify,
+    /// Mounts the image, recognises its family, and mounts its layers.
+    Layers,
+    /// Assembles the root file system from the layers and an upper.
+    Root,
+    /// Mounts the extensions and links them into the root.
+    Extensions,
+    /// Mounts the persistent home.
+    Home,
+    /// Runs the extensions' programs and the user's script in the root.
+    Customize,
+    /// Leaves the initramfs and executes the real init.
+    Handoff,
+}
+
+impl Stage {
+    /// The stage's word, the same in log, report, documents and file names.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Early => "early",
+            Stage::Cmdline => "cmdline",
+            Stage::Plan => "plan",
+            Stage::Drivers => "drivers",
+            Stage::Store => "store",
+            Stage::Image => "image",
+            Stage::Verify => "verify",
+            Stage::Layers => "layers",
+            Stage::Root => "root",
+            Stage::Extensions => "extensions",
+            Stage::Home => "home",
+            Stage::Customize => "customize",
+            Stage::Handoff => "handoff",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A failed boot step. Printed as `stage: doing: cause`.
+#[derive(Debug)]
+pub struct Error {
+    /// Where in the boot.
+    pub stage: Stage,
+    /// What was being done, as a phrase with its object: `mount -t ext4 /dev/sda1 /run/isolde/store`.
+    pub doing: String,
+    /// Why it failed.
+    pub cause: Cause,
+}
+
+/// The result of a boot step.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}: {}", self.stage, self.doing, self.cause)
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Why a step failed, with the data a test or a reader needs.
+#[derive(Debug)]
+pub enum Cause {
+    /// The kernel said no.
+    Os(io::Error),
+    /// A parameter's value is not one of its values.
+    BadParam {
+        /// The parameter's name as in cmdline-spec.md.
+        key: &'static str,
+        /// The value as typed.
+        value: String,
+        /// What is accepted.
+        want: &'static str,
+    },
+    /// Nothing on the command line names an image or a live medium.
+    NothingAsked,
+    /// Two things were asked for that exclude each other.
+    Conflict {
+        /// One, as typed.
+        one: String,
+        /// The other, as typed.
+        other: String,
+    },
+    /// No device holds what was wanted within the time.
+    NoStore {
+        /// What was looked for, for example `a file system labelled "LIVE"`.
+        wanted: String,
+        /// Every device seen, with what is on it.
+        seen: Vec<String>,
+        /// The time that was spent, in whole seconds.
+        waited: u64,
+    },
+    /// The store is there, the file is not.
+    NoSuchFile {
+        /// The file, from the store's root.
+        path: String,
+        /// The store's device and label.
+        store: String,
+        /// Files of the same folder, a few of them.
+        seen: Vec<String>,
+    },
+    /// A file system or device has no driver, neither in the kernel nor in the initramfs.
+    NoDriver {
+        /// The module or file system.
+        name: String,
+        /// Where modules were looked for.
+        searched: String,
+    },
+    /// The file is not an image that can be booted.
+    NotAnImage {
+        /// What was found at its start.
+        seen: String,
+    },
+    /// The file is shorter than the file system in it.
+    Truncated {
+        /// Bytes that the file system's own header needs.
+        want: u64,
+        /// Bytes that are there.
+        got: u64,
+    },
+    /// The checksum is another one.
+    DigestMismatch {
+        /// Where the wanted checksum stands.
+        source: String,
+        /// The wanted BLAKE3, in hexadecimal digits.
+        want: String,
+        /// The BLAKE3 of what is there.
+        got: String,
+    },
+    /// The policy wants a checksum and there is none.
+    NoChecksum {
+        /// Where one was looked for.
+        looked: Vec<String>,
+    },
+    /// A checksum file that cannot be used.
+    BadChecksumFile {
+        /// Its path on the store.
+        file: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The image holds no layout that any family knows.
+    NoFamily {
+        /// Names at the image's top.
+        seen: Vec<String>,
+    },
+    /// The assembled root has no program that could be its init.
+    NoInit {
+        /// What was tried, in order.
+        tried: Vec<String>,
+    },
+    /// The home directory that was asked for cannot be used.
+    NoHome {
+        /// Why not.
+        why: String,
+    },
+    /// A value that the kernel's interface cannot hold.
+    TooLong {
+        /// What is too long.
+        what: &'static str,
+        /// Its length in bytes.
+        got: usize,
+        /// The longest that is possible, in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Cause::Os(error) => write!(f, "{}", OsText(error)),
+            Cause::BadParam { key, value, want } => write!(f, "{key}={value}: wanted {want}"),
+            Cause::NothingAsked => f.write_str("no parameter names an image or a live medium"),
+            Cause::Conflict { one, other } => write!(f, "{one} and {other} exclude each other"),
+            Cause::NoStore { wanted, seen, waited } => {
+                write!(f, "no {wanted} after {waited} s; saw {}", List(seen, "no block device"))
+            }
+            Cause::NoSuchFile { path, store, seen } => {
+                write!(f, "{store} has no file {path}; beside it: {}", List(seen, "nothing, the folder is not there"))
+            }
+            Cause::NoDriver { name, searched } => {
+                write!(f, "no driver {name:?}: not in the kernel, not in {searched}")
+            }
+            Cause::NotAnImage { seen } => {
+                write!(f, "wanted an ISO 9660, UDF, squashfs, erofs or ext4 image, saw {seen}")
+            }
+            Cause::Truncated { want, got } => {
+                write!(f, "the file ends at byte {got}, its file system needs {want}: {} bytes are missing", want - got)
+            }
+            Cause::DigestMismatch { source, want, got } => {
+                write!(f, "the file is not the one that {source} names: wanted BLAKE3 {want}, got {got}")
+            }
+            Cause::NoChecksum { looked } => {
+                write!(f, "isolde.verify=require and no checksum; looked at {}", List(looked, "nothing"))
+            }
+            Cause::BadChecksumFile { file, why } => write!(f, "checksum file {file}: {why}"),
+            Cause::NoFamily { seen } => {
+                write!(f, "no known live system in it; at its top: {}", List(seen, "nothing"))
+            }
+            Cause::NoInit { tried } => write!(f, "no init in the root; tried {}", List(tried, "nothing")),
+            Cause::NoHome { why } => f.write_str(why),
+            Cause::TooLong { what, got, limit } => write!(f, "{what} of {got} bytes, the kernel takes {limit}"),
+        }
+    }
+}
+
+impl Cause {
+    /// What the reader can do, where there is something.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Cause::Os(_) | Cause::TooLong { .. } => return None,
+            Cause::BadParam { .. } => "correct the word in the boot menu; cmdline-spec.md lists every parameter",
+            Cause::NothingAsked => "add isolde.image=/path/of/the.iso, or the words of the ISO's own menu",
+            Cause::Conflict { .. } => "remove one of the two",
+            Cause::NoStore { .. } => "plug it in, set isolde.store=UUID=…, or wait longer with isolde.wait=SECONDS",
+            Cause::NoSuchFile { .. } => "the path counts from the root of its file system, without the mount point",
+            Cause::NoDriver { .. } => {
+                "use a store file system that the image's own initrd has a driver for: ext4 or vfat"
+            }
+            Cause::NotAnImage { .. } => "copy the image again, or name another one with isolde.image=",
+            Cause::Truncated { .. } => "the copy was cut short: copy or download the image again",
+            Cause::DigestMismatch { .. } => "copy the image again; isolde.verify=off boots it unchecked",
+            Cause::NoChecksum { .. } => "make one beside the image: b3sum NAME.iso > NAME.iso.b3",
+            Cause::BadChecksumFile { .. } => "make it again with b3sum, delete it, or boot with isolde.verify=off",
+            Cause::NoFamily { .. } => {
+                "is it an installer or a data disk? rd.live.dir= and live-media-path= name a folder"
+            }
+            Cause::NoInit { .. } => "name it with init=, or check that the image is a whole system",
+            Cause::NoHome { .. } => "isolde.home=no boots without a persistent home",
+        })
+    }
+}
+
+impl From<io::Error> for Cause {
+    fn from(error: io::Error) -> Self {
+        Cause::Os(error)
+    }
+}
+
+/// An errno by its plain name, without the number that Rust's own text appends.
+struct OsText<'a>(&'a io::Error);
+
+impl fmt::Display for OsText<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = self.0.to_string();
+        let plain = text.split_once(" (os error").map_or(text.as_str(), |(plain, _)| plain);
+        let mut letters = plain.chars();
+        match letters.next() {
+            Some(first) => write!(f, "{}{}", first.to_lowercase(), letters.as_str()),
+            None => f.write_str("unknown error"),
+        }
+    }
+}
+
+/// A list for people: at most twelve entries, and a word for none.
+pub(crate) struct List<'a>(pub &'a [String], pub &'a str);
+
+impl fmt::Display for List<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const MOST: usize = 12;
+        if self.0.is_empty() {
+            return f.write_str(self.1);
+        }
+        f.write_str(&self.0.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", "))?;
+        match self.0.len().checked_sub(MOST) {
+            Some(more) if more > 0 => write!(f, " and {more} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_stage_object_cause_and_what_was_seen() {
+        let error = Error {
+            stage: Stage::Store,
+            doing: "find the store".into(),
+            cause: Cause::NoStore {
+                wanted: "file system labelled \"LIVE\"".into(),
+                seen: vec!["/dev/sda1 vfat \"EFI\"".into(), "/dev/sr0 iso9660 \"OTHER\"".into()],
+                waited: 30,
+            },
+        };
+        assert_eq!(
+            error.to_string(),
+            "store: find the store: no file system labelled \"LIVE\" after 30 s; \
+             saw /dev/sda1 vfat \"EFI\", /dev/sr0 iso9660 \"OTHER\""
+        );
+    }
+
+    #[test]
+    fn an_errno_is_plain_lower_case_text() {
+        assert_eq!(Cause::Os(io::Error::from_raw_os_error(2)).to_string(), "no such file or directory");
+    }
+
+    #[test]
+    fn a_long_list_is_cut_and_says_so() {
+        let many: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+        assert!(List(&many, "none").to_string().ends_with("11 and 8 more"));
+        assert_eq!(List(&[], "none").to_string(), "none");
+    }
+}

@@ -1,0 +1,73 @@
+//! NTFS. Structure: the kernel's fs/ntfs3/ntfs.h; boot sector at byte 0, label in record 3 of the master file table.
+
+use super::{Format, Medium, Superblock};
+use crate::formats::fields::{has, le16, le32, le64, name_utf16le, slice, u8_at};
+
+const RECORD_VOLUME: u64 = 3;
+const ATTRIBUTE_VOLUME_NAME: u32 = 0x60;
+const ATTRIBUTE_END: u32 = 0xffff_ffff;
+
+pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
+    let boot = medium.head(0, 512)?;
+    if !has(boot, 3, b"NTFS    ") {
+        return None;
+    }
+    let sector = u64::from(le16(boot, 0x0b)?);
+    let per_cluster = match u8_at(boot, 0x0d)? {
+        small @ 1..=128 if small.is_power_of_two() => u64::from(small),
+        large @ 240..=249 => 1 << (256 - u32::from(large)), // Windows 10: clusters above 64 KiB
+        _ => return None,
+    };
+    // Reserved sectors, FATs, root entries, sectors, FAT length: the fields of FAT are unused.
+    let blank = [0x0e..0x15, 0x16..0x18, 0x20..0x24]
+        .into_iter()
+        .all(|unused| boot.get(unused).is_some_and(|bytes| bytes.iter().all(|&byte| byte == 0)));
+    if !(256..=4096).contains(&sector) || !sector.is_power_of_two() || !blank {
+        return None;
+    }
+    let cluster = sector * per_cluster;
+    let record = match u8_at(boot, 0x40)? {
+        clusters @ 1..=64 => u64::from(clusters).checked_mul(cluster)?,
+        negative @ 224..=247 => 1 << (256 - u32::from(negative)), // a power of two, below one cluster
+        _ => return None,
+    };
+    // The master file table and the copy of its start.
+    let clusters = le64(boot, 0x28)? / per_cluster;
+    if le64(boot, 0x30)? > clusters || le64(boot, 0x38)? > clusters {
+        return None;
+    }
+    let table = le64(boot, 0x30)?.checked_mul(cluster)?;
+    let volume = record_at(medium, table, record, RECORD_VOLUME);
+    // Without a table there is no NTFS here any more.
+    record_at(medium, table, record, 0)?;
+    Some(Superblock {
+        format: Format::Ntfs,
+        uuid: Some(le64(boot, 0x48)?).filter(|&serial| serial != 0).map(|serial| format!("{serial:016X}")),
+        label: volume.as_deref().and_then(volume_name),
+        size: le64(boot, 0x28)?.checked_mul(sector),
+    })
+}
+
+/// One record of the table, cut to 4 KiB; the attributes looked for are near its start.
+fn record_at(medium: &Medium, table: u64, len: u64, number: u64) -> Option<Vec<u8>> {
+    let at = table.checked_add(len.checked_mul(number)?)?;
+    let record = medium.read(at, len.min(4096) as usize)?;
+    has(&record, 0, b"FILE").then(|| record.into_owned())
+}
+
+/// The attribute "volume name" of a record.
+fn volume_name(record: &[u8]) -> Option<String> {
+    let mut at = usize::from(le16(record, 0x14)?);
+    loop {
+        let kind = le32(record, at)?;
+        let len = le32(record, at + 4)? as usize;
+        if kind == ATTRIBUTE_END || len < 24 {
+            return None;
+        }
+        if kind == ATTRIBUTE_VOLUME_NAME {
+            let value = at.checked_add(usize::from(le16(record, at + 20)?))?;
+            return name_utf16le(slice(record, value, le32(record, at + 16)? as usize)?);
+        }
+        at = at.checked_add(len)?;
+    }
+}

@@ -1,0 +1,138 @@
+//! The machine during a boot: the kernel behind it, the stage it is in, and what has been reported so far.
+//!
+//! Every stage takes `&mut Machine`. It adds to [`Sys`] what every stage needs and none should repeat: errors that name
+//! the operation, a log with the stage's name in it, the time that each stage took, and the list of warnings for
+//! `/run/isolde/report.json`.
+
+use crate::error::{Cause, Error, Result, Stage};
+use crate::op::{ImageMount, Op};
+use crate::params::Verbosity;
+use crate::sys::{Level, Sys};
+use std::fmt::Display;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// One finished stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finished {
+    /// Which.
+    pub stage: Stage,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// See the module's own text.
+#[derive(Debug)]
+pub struct Machine<S> {
+    sys: S,
+    stage: Stage,
+    verbosity: Verbosity,
+    finished: Vec<Finished>,
+    warnings: Vec<String>,
+}
+
+impl<S: Sys> Machine<S> {
+    /// A machine at the start of its boot.
+    pub fn new(sys: S) -> Self {
+        Machine { sys, stage: Stage::Early, verbosity: Verbosity::Info, finished: Vec::new(), warnings: Vec::new() }
+    }
+
+    /// The kernel, for questions.
+    pub fn sys(&self) -> &S {
+        &self.sys
+    }
+
+    /// The kernel, for the few calls that are no [`Op`].
+    pub fn sys_mut(&mut self) -> &mut S {
+        &mut self.sys
+    }
+
+    /// From now on, log this much.
+    pub fn set_verbosity(&mut self, verbosity: Verbosity) {
+        self.verbosity = verbosity;
+    }
+
+    /// From now on, errors and lines belong to this stage.
+    pub fn set_stage(&mut self, stage: Stage) {
+        self.stage = stage;
+    }
+
+    /// Runs one stage: its value goes to the log in one line, with the time it took.
+    pub fn run<T: Display>(&mut self, stage: Stage, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        self.set_stage(stage);
+        let start = self.sys.now();
+        let value = step(self)?;
+        let took = self.sys.now().saturating_sub(start);
+        self.finished.push(Finished { stage, took });
+        self.say(Level::Info, &format!("{value} ({} ms)", took.as_millis()));
+        Ok(value)
+    }
+
+    /// Applies operations in order; the error names the one that failed, and none comes after it.
+    pub fn apply(&mut self, ops: &[Op]) -> Result<()> {
+        for op in ops {
+            self.debug(op);
+            self.sys.apply(op).map_err(|e| self.os(op.to_string(), e))?;
+        }
+        Ok(())
+    }
+
+    /// Mounts an open image file; gives its loop device.
+    pub fn mount_image(&mut self, image: &S::File, mount: &ImageMount) -> Result<PathBuf> {
+        self.debug(mount);
+        self.sys.mount_image(image, mount).map_err(|e| self.os(mount.to_string(), e))
+    }
+
+    /// Applies an operation that the boot can do without; `without` says what is then missing.
+    pub fn best_effort(&mut self, op: &Op, without: &str) {
+        self.debug(op);
+        if let Err(error) = self.sys.apply(op) {
+            self.warn(&format!("{op}: {}; {without}", Cause::Os(error)));
+        }
+    }
+
+    /// An error of the present stage.
+    pub fn error(&self, doing: impl Into<String>, cause: Cause) -> Error {
+        Error { stage: self.stage, doing: doing.into(), cause }
+    }
+
+    /// An error of the present stage that the kernel gave.
+    pub fn os(&self, doing: impl Into<String>, error: io::Error) -> Error {
+        self.error(doing, Cause::Os(error))
+    }
+
+    /// Something was left out. It goes to the log and to the report.
+    pub fn warn(&mut self, text: &str) {
+        self.warnings.push(format!("{}: {text}", self.stage));
+        self.say(Level::Warning, text);
+    }
+
+    /// Somebody is waiting and must see this.
+    pub fn notice(&mut self, text: &str) {
+        self.say(Level::Notice, text);
+    }
+
+    /// A line that only `isolde.log=debug` shows.
+    pub fn debug(&mut self, text: &dyn Display) {
+        if self.verbosity == Verbosity::Debug {
+            self.say(Level::Debug, &text.to_string());
+        }
+    }
+
+    /// A line of the log.
+    pub fn say(&mut self, level: Level, text: &str) {
+        let line = format!("{}: {text}", self.stage);
+        self.sys.log(level, &line);
+    }
+
+    /// The stages so far, in order.
+    pub fn finished(&self) -> &[Finished] {
+        &self.finished
+    }
+
+    /// The warnings so far, each with its stage in front.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+}

@@ -1,0 +1,262 @@
+//! Changes to the machine, as values that print themselves.
+//!
+//! A stage decides purely which operations are needed and then has them applied, so the log, the golden plans in
+//! `tests/plans/` and the error texts are the same words.
+
+use rustix::mount::MountFlags;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Where the assembled root is mounted before the hand-off. Outside /run, because /run moves into it.
+pub const NEW_ROOT: &str = "/isolde/root";
+/// Where the store is mounted, before and after the hand-off.
+pub const STORE: &str = "/run/isolde/store";
+
+/// A path inside a tree. Symbolic links are followed inside that tree and cannot lead out of it, because trees come
+/// from disks and images (`openat2(2)`, RESOLVE_IN_ROOT).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    within: PathBuf,
+    path: PathBuf,
+}
+
+impl Place {
+    /// A path of the initramfs.
+    pub fn at(path: impl AsRef<Path>) -> Place {
+        Place::within("/", path)
+    }
+
+    /// A path inside the tree that is mounted at `within`. A leading slash means that tree's root.
+    pub fn within(within: impl AsRef<Path>, path: impl AsRef<Path>) -> Place {
+        let path = path.as_ref();
+        let path = path.strip_prefix("/").unwrap_or(path);
+        Place { within: within.as_ref().to_path_buf(), path: path.to_path_buf() }
+    }
+
+    /// A path inside the new root.
+    pub fn new_root(path: impl AsRef<Path>) -> Place {
+        Place::within(NEW_ROOT, path)
+    }
+
+    /// A path inside the store.
+    pub fn store(path: impl AsRef<Path>) -> Place {
+        Place::within(STORE, path)
+    }
+
+    /// The tree that links cannot leave.
+    pub fn tree(&self) -> &Path {
+        &self.within
+    }
+
+    /// The path inside the tree, without a leading slash; empty for the tree itself.
+    pub fn inner(&self) -> &Path {
+        &self.path
+    }
+
+    /// A place below this one.
+    #[must_use]
+    pub fn join(&self, name: impl AsRef<Path>) -> Place {
+        let name = name.as_ref();
+        Place { within: self.within.clone(), path: self.path.join(name.strip_prefix("/").unwrap_or(name)) }
+    }
+
+    /// Tree and path together, as the initramfs sees them when no link is in the way.
+    pub fn full(&self) -> PathBuf {
+        if self.path.as_os_str().is_empty() { self.within.clone() } else { self.within.join(&self.path) }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", Quoted(&self.full().to_string_lossy()))
+    }
+}
+
+/// One change. The text is that of the shell command that would do the same, where there is one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Op {
+    /// `mkdir -p`, mode 0755.
+    MakeDir(Place),
+    /// `mount(2)` of a device or a virtual file system.
+    Mount {
+        /// File system type as in /proc/filesystems.
+        fstype: String,
+        /// Device node, or a name for virtual file systems.
+        source: String,
+        /// Where; must exist.
+        target: Place,
+        /// Per-mount flags.
+        flags: MountFlags,
+        /// Options of the file system, comma separated.
+        options: String,
+    },
+    /// `mount --bind`, then a remount with the flags where there are any.
+    Bind {
+        /// What; links are followed inside its tree.
+        source: Place,
+        /// Where; must exist.
+        target: Place,
+        /// Flags to add, for example nosuid.
+        flags: MountFlags,
+    },
+    /// `mount --move`.
+    Move {
+        /// A mount point.
+        source: Place,
+        /// Where; must exist.
+        target: Place,
+    },
+    /// `umount`.
+    Unmount(Place),
+    /// `ln -sfn`: replaces a file or link, never a directory.
+    Symlink {
+        /// The text of the link.
+        to: String,
+        /// Where.
+        at: Place,
+    },
+    /// Writes a file anew, mode 0644.
+    Write {
+        /// Which file; its folder must exist.
+        at: Place,
+        /// What.
+        text: String,
+    },
+    /// Deletes the initramfs to free its memory. Only as process 1, only on a ramfs or tmpfs, never across mounts.
+    EmptyInitramfs,
+    /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
+    SwitchRoot,
+}
+
+impl fmt::Display for Op {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Op::MakeDir(at) => write!(f, "mkdir {at}"),
+            Op::Mount { fstype, source, target, flags, options } => {
+                write!(f, "mount -t {fstype}{} {} {target}", Options(*flags, options), Quoted(source))
+            }
+            Op::Bind { source, target, flags } => {
+                write!(f, "mount --bind{} {source} {target}", Options(*flags, ""))
+            }
+            Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
+            Op::Unmount(at) => write!(f, "umount {at}"),
+            Op::Symlink { to, at } => write!(f, "ln -s {} {at}", Quoted(to)),
+            Op::Write { at, text } => write!(f, "write {at} ({} bytes)", text.len()),
+            Op::EmptyInitramfs => f.write_str("empty the initramfs"),
+            Op::SwitchRoot => write!(f, "switch_root {NEW_ROOT}"),
+        }
+    }
+}
+
+/// A mount of an image file: attached to a loop device (read-only unless `writable`, autoclear) and mounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageMount {
+    /// The file's name, for the log.
+    pub name: String,
+    /// File system type as in /proc/filesystems.
+    pub fstype: String,
+    /// Where; must exist.
+    pub target: Place,
+    /// Per-mount flags.
+    pub flags: MountFlags,
+    /// Options of the file system.
+    pub options: String,
+}
+
+impl ImageMount {
+    /// A read-only image at a place of the initramfs. No device nodes and no set-uid programs count in it when it is
+    /// only a container, so `flags` is the caller's to extend.
+    pub fn read_only(name: &str, fstype: &str, target: Place) -> ImageMount {
+        let (name, fstype) = (name.to_owned(), fstype.to_owned());
+        ImageMount { name, fstype, target, flags: MountFlags::RDONLY, options: String::new() }
+    }
+
+    /// Whether the loop device takes writes.
+    pub fn is_writable(&self) -> bool {
+        !self.flags.contains(MountFlags::RDONLY)
+    }
+}
+
+impl fmt::Display for ImageMount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options = if self.options.is_empty() { "loop".to_owned() } else { format!("loop,{}", self.options) };
+        let (fstype, flags) = (&self.fstype, Options(self.flags, &options));
+        write!(f, "mount -t {fstype}{flags} {} {}", Quoted(&self.name), self.target)
+    }
+}
+
+/// A program to run inside the new root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its path as seen in the new root.
+    pub path: PathBuf,
+    /// How long it may take before it and its process group are killed.
+    pub limit: std::time::Duration,
+}
+
+impl fmt::Display for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "chroot {NEW_ROOT} {}", Quoted(&self.path.to_string_lossy()))
+    }
+}
+
+/// `-o ro,nosuid,…`, or nothing.
+struct Options<'a>(MountFlags, &'a str);
+
+impl fmt::Display for Options<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = [
+            (MountFlags::RDONLY, "ro"),
+            (MountFlags::NOSUID, "nosuid"),
+            (MountFlags::NODEV, "nodev"),
+            (MountFlags::NOEXEC, "noexec"),
+            (MountFlags::NOATIME, "noatime"),
+        ];
+        let flags = names.iter().filter(|(flag, _)| self.0.contains(*flag)).map(|(_, name)| *name);
+        let all: Vec<&str> = flags.chain(Some(self.1).filter(|rest| !rest.is_empty())).collect();
+        if all.is_empty() { Ok(()) } else { write!(f, " -o {}", all.join(",")) }
+    }
+}
+
+/// A word as a shell would need it: in quotes when it holds white space, quotes or control characters.
+pub(crate) struct Quoted<'a>(pub &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = !self.0.is_empty() && !self.0.contains(|c: char| c.is_whitespace() || c.is_control() || c == '"');
+        if plain { f.write_str(self.0) } else { write!(f, "{:?}", self.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operation_prints_as_the_command_that_does_the_same() {
+        let op = Op::Mount {
+            fstype: "vfat".into(),
+            source: "/dev/sdb1".into(),
+            target: Place::at(STORE),
+            flags: MountFlags::RDONLY | MountFlags::NODEV,
+            options: "utf8".into(),
+        };
+        assert_eq!(op.to_string(), "mount -t vfat -o ro,nodev,utf8 /dev/sdb1 /run/isolde/store");
+        let bind =
+            Op::Bind { source: Place::store("my home"), target: Place::new_root("/home"), flags: MountFlags::empty() };
+        assert_eq!(bind.to_string(), "mount --bind \"/run/isolde/store/my home\" /isolde/root/home");
+    }
+
+    #[test]
+    fn a_control_character_from_a_disk_cannot_forge_a_log_line() {
+        let op = Op::MakeDir(Place::at("/a\nisolde: fine"));
+        assert!(!op.to_string().contains('\n'));
+    }
+
+    #[test]
+    fn a_leading_slash_stays_inside_the_tree() {
+        assert_eq!(Place::store("/boot").full(), Path::new("/run/isolde/store/boot"));
+        assert_eq!(Place::store("boot").join("/etc").full(), Path::new("/run/isolde/store/boot/etc"));
+        assert_eq!(Place::at("/").full(), Path::new("/"));
+    }
+}

@@ -1,0 +1,300 @@
+//! Every parameter of the kernel command line that init understands: one table.
+//!
+//! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
+//! parameter is one row here, one field of [`Cmdline`], and one section there.
+
+use crate::stages::cmdline::Cmdline;
+use std::fmt;
+
+/// One parameter.
+pub struct Param {
+    /// Its name. `-` and `_` are the same in names, as in the kernel's own parser.
+    pub key: &'static str,
+    /// What its value looks like, as cmdline-spec.md prints it.
+    pub form: &'static str,
+    /// What holds when it is absent, as cmdline-spec.md prints it.
+    pub default: &'static str,
+    /// Stores the value; `false` when it is not of the form. A bare word has an empty value.
+    pub(crate) set: fn(&mut Cmdline, &str) -> bool,
+}
+
+impl fmt::Debug for Param {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key, self.form)
+    }
+}
+
+/// How much memory the writable layer may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Per cent of the memory, 1 to 100.
+    Percent(u8),
+    /// Bytes.
+    Bytes(u64),
+}
+
+impl fmt::Display for Size {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Size::Percent(share) => write!(f, "{share}%"),
+            Size::Bytes(bytes) => write!(f, "{bytes}"),
+        }
+    }
+}
+
+/// How strictly the image's checksum is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Policy {
+    /// Check whatever has a checksum.
+    #[default]
+    Auto,
+    /// No checksum, no boot.
+    Require,
+    /// Check nothing.
+    Off,
+}
+
+/// What happens after a failure was reported.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFail {
+    /// A shell of the initramfs on the console; reboot when it ends.
+    #[default]
+    Shell,
+    /// Reboot after a visible count-down.
+    Reboot,
+    /// Power off after a visible count-down.
+    PowerOff,
+    /// Stay, so that the message can be read.
+    Wait,
+}
+
+/// What was asked for the home directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum HomeWish {
+    /// Use the store's `/home.img` or `/home` when it is there.
+    #[default]
+    Found,
+    /// None: what is written to /home is gone at power-off.
+    No,
+    /// This file or directory of the store; without it the boot stops.
+    Path(String),
+}
+
+/// Whether something of the store that adds to the system is used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extras {
+    /// Use it.
+    #[default]
+    Use,
+    /// Leave it alone.
+    Leave,
+}
+
+/// How much goes to the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verbosity {
+    /// One line per stage, warnings and errors.
+    #[default]
+    Info,
+    /// Every operation as well.
+    Debug,
+}
+
+/// The table. Kept in the order of cmdline-spec.md.
+pub const PARAMS: &[Param] = &[
+    Param { key: "isolde.image", form: "PATH", default: "none", set: |c, v| text(&mut c.image, v) },
+    Param {
+        key: "isolde.store",
+        form: "UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/NODE",
+        default: "every device is searched for the image",
+        set: |c, v| text(&mut c.store, v) && (v.starts_with("/dev/") || v.split_once('=').is_some_and(is_identity)),
+    },
+    Param { key: "isolde.wait", form: "SECONDS", default: "60", set: |c, v| number(&mut c.wait, v, 86_400) },
+    Param { key: "isolde.blake3", form: "HEX64", default: "none", set: |c, v| digest(&mut c.blake3, v) },
+    Param {
+        key: "isolde.verify",
+        form: "auto|require|off",
+        default: "auto",
+        set: |c, v| {
+            choice(&mut c.verify, v, &[("auto", Policy::Auto), ("require", Policy::Require), ("off", Policy::Off)])
+        },
+    },
+    Param {
+        key: "isolde.overlay-size",
+        form: "SIZE[K|M|G]|PERCENT%",
+        default: "50%",
+        set: |c, v| size(&mut c.overlay_size, v),
+    },
+    Param { key: "isolde.extensions", form: "yes|no", default: "yes", set: |c, v| extras(&mut c.extensions, v) },
+    Param {
+        key: "isolde.home",
+        form: "auto|no|PATH",
+        default: "auto",
+        set: |c, v| {
+            c.home = match v {
+                "auto" => Some(HomeWish::Found),
+                "no" => Some(HomeWish::No),
+                path if path.starts_with('/') => Some(HomeWish::Path(path.to_owned())),
+                _ => return false,
+            };
+            true
+        },
+    },
+    Param { key: "isolde.customize", form: "yes|no", default: "yes", set: |c, v| extras(&mut c.customize, v) },
+    Param {
+        key: "isolde.customize-limit",
+        form: "SECONDS",
+        default: "60",
+        set: |c, v| number(&mut c.customize_limit, v, 86_400),
+    },
+    Param {
+        key: "isolde.pristine",
+        form: "(bare word)",
+        default: "absent",
+        set: |c, v| {
+            c.pristine = Some(Extras::Leave);
+            v.is_empty()
+        },
+    },
+    Param {
+        key: "isolde.onfail",
+        form: "shell|reboot|poweroff|wait",
+        default: "shell",
+        set: |c, v| {
+            let all = [
+                ("shell", OnFail::Shell),
+                ("reboot", OnFail::Reboot),
+                ("poweroff", OnFail::PowerOff),
+                ("wait", OnFail::Wait),
+            ];
+            choice(&mut c.onfail, v, &all)
+        },
+    },
+    Param {
+        key: "isolde.log",
+        form: "info|debug",
+        default: "info",
+        set: |c, v| choice(&mut c.log, v, &[("info", Verbosity::Info), ("debug", Verbosity::Debug)]),
+    },
+    Param {
+        key: "init",
+        form: "PATH",
+        default: "/sbin/init, /etc/init, /bin/init, /bin/sh",
+        set: |c, v| text(&mut c.init, v),
+    },
+    Param { key: "root", form: "live:…|…", default: "none", set: |c, v| text(&mut c.root, v) },
+    Param { key: "boot", form: "live|…", default: "none", set: |c, v| text(&mut c.boot, v) },
+    Param { key: "findiso", form: "PATH", default: "none", set: |c, v| text(&mut c.findiso, v) },
+    Param { key: "fromiso", form: "[TYPE:]/dev/NODE/PATH|PATH", default: "none", set: |c, v| text(&mut c.fromiso, v) },
+    Param { key: "live-media-path", form: "DIRECTORY", default: "live", set: |c, v| text(&mut c.live_media_path, v) },
+    Param { key: "module", form: "NAME", default: "filesystem", set: |c, v| text(&mut c.module, v) },
+    Param { key: "nofstab", form: "(bare word)", default: "absent", set: |c, _| text(&mut c.nofstab, "nofstab") },
+    Param { key: "skipconfig", form: "(bare word)", default: "absent", set: |c, _| text(&mut c.nofstab, "skipconfig") },
+    Param { key: "iso-scan/filename", form: "PATH", default: "none", set: |c, v| text(&mut c.iso_scan, v) },
+    Param {
+        key: "rd.live.image",
+        form: "(bare word)|0",
+        default: "absent",
+        set: |c, v| {
+            c.rd_live_image = Some(v.to_owned()).filter(|v| !matches!(v.as_str(), "0" | "no" | "off"));
+            true
+        },
+    },
+    Param { key: "rd.live.dir", form: "DIRECTORY", default: "LiveOS", set: |c, v| text(&mut c.rd_live_dir, v) },
+    Param {
+        key: "rd.live.squashimg",
+        form: "FILE",
+        default: "squashfs.img",
+        set: |c, v| text(&mut c.rd_live_squashimg, v),
+    },
+];
+
+/// The row of a parameter's name, `-` and `_` being the same.
+pub(crate) fn find(name: &str) -> Option<&'static Param> {
+    let same = |a: u8, b: u8| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_'));
+    PARAMS.iter().find(|p| p.key.len() == name.len() && p.key.bytes().zip(name.bytes()).all(|(a, b)| same(a, b)))
+}
+
+fn is_identity((key, value): (&str, &str)) -> bool {
+    matches!(key, "UUID" | "LABEL" | "PARTUUID" | "PARTLABEL") && !value.is_empty()
+}
+
+fn text(slot: &mut Option<String>, value: &str) -> bool {
+    if !value.is_empty() {
+        *slot = Some(value.to_owned());
+    }
+    !value.is_empty()
+}
+
+fn number(slot: &mut Option<u64>, value: &str, most: u64) -> bool {
+    *slot = value.parse().ok().filter(|n| *n <= most);
+    slot.is_some()
+}
+
+fn digest(slot: &mut Option<[u8; 32]>, value: &str) -> bool {
+    *slot = blake3::Hash::from_hex(value).ok().map(|hash| *hash.as_bytes());
+    slot.is_some()
+}
+
+fn extras(slot: &mut Option<Extras>, value: &str) -> bool {
+    choice(slot, value, &[("yes", Extras::Use), ("no", Extras::Leave)])
+}
+
+fn choice<T: Copy>(slot: &mut Option<T>, value: &str, all: &[(&str, T)]) -> bool {
+    *slot = all.iter().find(|(name, _)| *name == value).map(|(_, value)| *value);
+    slot.is_some()
+}
+
+/// 1 to 100 per cent, or bytes with an optional binary unit.
+fn size(slot: &mut Option<Size>, value: &str) -> bool {
+    let parsed = match value.strip_suffix('%') {
+        Some(share) => share.parse().ok().filter(|n| (1..=100).contains(n)).map(Size::Percent),
+        None => {
+            let (digits, shift) = match value.strip_suffix(['K', 'k']).map(|d| (d, 10)) {
+                Some(kib) => kib,
+                None => match value.strip_suffix(['M', 'm']).map(|d| (d, 20)) {
+                    Some(mib) => mib,
+                    None => value.strip_suffix(['G', 'g']).map_or((value, 0), |d| (d, 30)),
+                },
+            };
+            let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
+            bytes.filter(|n| *n > 0).map(Size::Bytes)
+        }
+    };
+    *slot = parsed;
+    parsed.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_with_either_dash() {
+        assert_eq!(find("isolde.overlay_size").map(|p| p.key), Some("isolde.overlay-size"));
+        assert_eq!(find("iso_scan/filename").map(|p| p.key), Some("iso-scan/filename"));
+        assert!(find("isolde.imagex").is_none());
+    }
+
+    #[test]
+    fn no_name_stands_twice() {
+        for (n, param) in PARAMS.iter().enumerate() {
+            assert!(PARAMS.iter().skip(n + 1).all(|other| other.key != param.key), "{}", param.key);
+        }
+    }
+
+    #[test]
+    fn sizes() {
+        let parse = |text: &str| {
+            let mut slot = None;
+            size(&mut slot, text);
+            slot
+        };
+        assert_eq!(parse("50%"), Some(Size::Percent(50)));
+        assert_eq!(parse("2G"), Some(Size::Bytes(2 << 30)));
+        assert_eq!(parse("4096"), Some(Size::Bytes(4096)));
+        for bad in ["", "%", "0%", "101%", "0", "-1", "1T", "99999999999G", "1.5G"] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+}

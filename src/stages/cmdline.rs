@@ -1,0 +1,195 @@
+//! Stage 2: the kernel command line, as it was typed.
+//!
+//! Takes   the text of /proc/cmdline.
+//! Gives   [`Cmdline`]: every known parameter with its last value; nothing is decided here.
+//! Leaves  unknown words alone: they belong to the kernel, to the live system's userland, or to the real init.
+//! Fails   when an `isolde.*` parameter has a value of another form, or a name that is not in the table.
+
+use crate::error::{Cause, Error, Result, Stage};
+use crate::machine::Machine;
+use crate::op::Place;
+use crate::params::{self, Extras, HomeWish, OnFail, Policy, Size, Verbosity};
+use crate::sys::{self, Sys};
+use std::fmt;
+
+/// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE); anything longer is not a command line.
+const LONGEST: u64 = 64 << 10;
+
+/// The known parameters as typed: `None` where the word is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cmdline {
+    pub(crate) image: Option<String>,
+    pub(crate) store: Option<String>,
+    pub(crate) wait: Option<u64>,
+    pub(crate) blake3: Option<[u8; 32]>,
+    pub(crate) verify: Option<Policy>,
+    pub(crate) overlay_size: Option<Size>,
+    pub(crate) extensions: Option<Extras>,
+    pub(crate) home: Option<HomeWish>,
+    pub(crate) customize: Option<Extras>,
+    pub(crate) customize_limit: Option<u64>,
+    pub(crate) pristine: Option<Extras>,
+    pub(crate) onfail: Option<OnFail>,
+    pub(crate) log: Option<Verbosity>,
+    pub(crate) init: Option<String>,
+    pub(crate) root: Option<String>,
+    pub(crate) boot: Option<String>,
+    pub(crate) findiso: Option<String>,
+    pub(crate) fromiso: Option<String>,
+    pub(crate) live_media_path: Option<String>,
+    pub(crate) module: Option<String>,
+    pub(crate) nofstab: Option<String>,
+    pub(crate) iso_scan: Option<String>,
+    pub(crate) rd_live_image: Option<String>,
+    pub(crate) rd_live_dir: Option<String>,
+    pub(crate) rd_live_squashimg: Option<String>,
+    /// How many words were understood, for the log.
+    known: usize,
+    /// How many words there are.
+    words: usize,
+}
+
+impl fmt::Display for Cmdline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} words are for init", self.known, self.words)
+    }
+}
+
+/// Reads and parses the running kernel's command line.
+pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
+    let at = Place::at("/proc/cmdline");
+    let text = sys::read(machine.sys(), &at, LONGEST).map_err(|e| machine.os(format!("read {at}"), e))?;
+    parse(&String::from_utf8_lossy(&text))
+}
+
+/// Parses a command line. Pure and total.
+pub fn parse(text: &str) -> Result<Cmdline> {
+    let mut cmdline = Cmdline::default();
+    for word in words(text) {
+        // After `--` the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
+        if word == "--" {
+            break;
+        }
+        cmdline.words += 1;
+        let (name, value) = word.split_once('=').unwrap_or((&word, ""));
+        let value = value.strip_prefix('"').map_or(value, |v| v.strip_suffix('"').unwrap_or(v));
+        let ours = name.starts_with("isolde.");
+        let Some(param) = params::find(name) else {
+            if ours {
+                return Err(refuse("isolde.*", &word, "a parameter that cmdline-spec.md lists"));
+            }
+            continue;
+        };
+        cmdline.known += 1;
+        // A foreign word with a value we cannot read is not an error of ours: its own family may know better.
+        if !(param.set)(&mut cmdline, value) && ours {
+            return Err(refuse(param.key, value, param.form));
+        }
+    }
+    Ok(cmdline)
+}
+
+fn refuse(key: &'static str, value: &str, want: &'static str) -> Error {
+    let cause = Cause::BadParam { key, value: value.escape_debug().to_string(), want };
+    Error { stage: Stage::Cmdline, doing: "parse the kernel command line".into(), cause }
+}
+
+/// Splits as the kernel does (lib/cmdline.c, next_arg): white space separates, except between double quotes. A word
+/// that is quoted as a whole loses its quotes.
+fn words(text: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut word = String::new();
+    let mut quoted = false;
+    for letter in text.chars() {
+        match letter {
+            '"' => {
+                quoted = !quoted;
+                word.push(letter);
+            }
+            c if c.is_ascii_whitespace() && !quoted => {
+                if !word.is_empty() {
+                    words.push(std::mem::take(&mut word));
+                }
+            }
+            c => word.push(c),
+        }
+    }
+    if !word.is_empty() {
+        words.push(word);
+    }
+    for word in &mut words {
+        if let Some(inner) = word.strip_prefix('"') {
+            *word = inner.strip_suffix('"').unwrap_or(inner).to_owned();
+        }
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn double_quotes_hold_white_space_together() {
+        for line in [
+            "isolde.image=\"/my isos/a b.iso\" quiet",
+            "\"isolde.image=/my isos/a b.iso\" quiet",
+            "quiet isolde.image=\"/my isos/a b.iso",
+        ] {
+            assert_eq!(parse(line).unwrap().image.as_deref(), Some("/my isos/a b.iso"), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_last_value_wins() {
+        assert_eq!(parse("isolde.wait=1 isolde.wait=2").unwrap().wait, Some(2));
+    }
+
+    #[test]
+    fn words_after_two_dashes_are_the_inits_own() {
+        assert_eq!(
+            parse("findiso=/a.iso -- findiso=/b.iso isolde.nonsense").unwrap().findiso.as_deref(),
+            Some("/a.iso")
+        );
+        assert_eq!(parse("--- findiso=/b.iso").unwrap().findiso.as_deref(), Some("/b.iso"), "Ubuntu's three dashes");
+    }
+
+    #[test]
+    fn a_wrong_value_names_key_value_and_form() {
+        let error = parse("isolde.verify=maybe").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto|require|off"
+        );
+        assert!(parse("isolde.veryfy=off").is_err(), "a misspelt name must not be ignored");
+    }
+
+    #[test]
+    fn foreign_words_never_stop_the_boot() {
+        assert!(parse("findiso= root= boot= rd.live.dir quiet splash ---").is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_is_total(text in "\\PC*") {
+            let _ = parse(&text);
+        }
+
+        #[test]
+        fn unknown_words_change_nothing(word in "[a-z]{1,8}(\\.[a-z]{1,5})?(=[a-z0-9/]{0,9})?") {
+            let name = word.split('=').next().unwrap_or_default().to_owned();
+            prop_assume!(params::find(&name).is_none() && !name.starts_with("isolde."));
+            let line = "boot=live findiso=/x.iso";
+            let mut with = parse(&format!("{word} {line} {word}")).unwrap();
+            with.words -= 2;
+            prop_assert_eq!(with, parse(line).unwrap());
+        }
+
+        #[test]
+        fn a_quoted_value_comes_back(value in "/[a-zA-Z0-9 ._:,%\\\\-]{1,40}") {
+            let parsed = parse(&format!("quiet isolde.image=\"{value}\" splash")).unwrap();
+            prop_assert_eq!(parsed.image, Some(value));
+        }
+    }
+}

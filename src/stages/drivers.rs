@@ -1,0 +1,215 @@
+//! Stage 4: kernel modules for what is plugged in.
+//!
+//! Takes   the modules of the initramfs and the devices that the kernel shows.
+//! Gives   [`Drivers`], which goes on loading while devices arrive.
+//! Leaves  graphics, sound, network and everything else that a store cannot be on to the real root: such drivers want
+//!         firmware that only the real root has, and one that was loaded without it stays broken.
+//! Fails   only when the devices cannot be listed; a module that does not load is a warning.
+
+mod catalogue;
+
+use crate::error::{Cause, Result};
+use crate::machine::Machine;
+use crate::op::Place;
+use crate::sys::{self, Event, Sys};
+use catalogue::{Catalogue, name_of, normal};
+use std::collections::BTreeSet;
+use std::fmt;
+
+/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: USB first,
+/// because a stick takes the longest to answer.
+const STORE_DRIVERS: &[&str] = &[
+    "kernel/drivers/usb/host/",
+    "kernel/drivers/usb/storage/",
+    "kernel/drivers/usb/dwc3/",
+    "kernel/drivers/usb/core/",
+    "kernel/drivers/pci/",
+    "kernel/drivers/nvme/",
+    "kernel/drivers/virtio/",
+    "kernel/drivers/block/",
+    "kernel/drivers/mmc/",
+    "kernel/drivers/misc/cardreader/",
+    "kernel/drivers/scsi/",
+    "kernel/drivers/ata/",
+    "kernel/drivers/cdrom/",
+    "kernel/drivers/ufs/",
+    "kernel/drivers/message/",
+    "kernel/drivers/firewire/",
+    "kernel/drivers/thunderbolt/",
+    "kernel/drivers/nvdimm/",
+    "kernel/drivers/hv/",
+    "kernel/drivers/xen/",
+];
+
+/// Folders whose drivers a person at the console needs.
+const INPUT_DRIVERS: &[&str] = &[
+    "kernel/drivers/usb/host/",
+    "kernel/drivers/hid/",
+    "kernel/drivers/input/keyboard/",
+    "kernel/drivers/input/serio/",
+];
+
+/// What every boot needs after the store was found; loaded while slow devices are still answering.
+const ALWAYS: &[&str] = &["loop", "isofs", "squashfs", "overlay"];
+
+/// Modules are being loaded.
+#[derive(Debug)]
+pub struct Drivers {
+    catalogue: Catalogue,
+    folders: &'static [&'static str],
+    asked: BTreeSet<String>,
+    tried: BTreeSet<String>,
+    loaded: usize,
+}
+
+impl fmt::Display for Drivers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} modules for {} devices", self.loaded, self.asked.len())
+    }
+}
+
+/// Loads for what is there, and starts to listen for what comes.
+pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
+    // Listening comes before looking: a device between the two would be missed.
+    machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
+    let mut drivers = start(machine, STORE_DRIVERS)?;
+    for name in ALWAYS {
+        drivers.module(machine, name);
+    }
+    Ok(drivers)
+}
+
+/// Loads the drivers of keyboards, for the emergency.
+pub fn load_input<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
+    start(machine, INPUT_DRIVERS).map(|_| ())
+}
+
+/// Answers the kernel's own request for a module; see `early`.
+pub fn answer<S: Sys>(machine: &mut Machine<S>, name: &str) -> Result<()> {
+    let mut drivers = empty(machine, &[])?;
+    drivers.by_alias_or_name(machine, name);
+    Ok(())
+}
+
+fn empty<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
+    let at = Place::at("/proc/sys/kernel/osrelease");
+    let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
+    let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
+    Ok(Drivers { catalogue, folders, asked: BTreeSet::new(), tried: BTreeSet::new(), loaded: 0 })
+}
+
+fn start<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
+    let mut drivers = empty(machine, folders)?;
+    drivers.coldplug(machine)?;
+    Ok(drivers)
+}
+
+impl Drivers {
+    /// Handles what happened to the devices; `true` when block devices may have changed.
+    pub(super) fn handle<S: Sys>(&mut self, machine: &mut Machine<S>, events: Vec<Event>) -> Result<bool> {
+        let mut block = false;
+        for event in events {
+            match event {
+                Event::Device { modalias } => self.devices(machine, vec![modalias]),
+                Event::Block => block = true,
+                Event::Lost => {
+                    self.coldplug(machine)?;
+                    block = true;
+                }
+            }
+        }
+        Ok(block)
+    }
+
+    /// Makes a file system type usable, or says that its driver is nowhere.
+    pub(super) fn file_system<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
+        if is_known(machine, fstype) {
+            return Ok(());
+        }
+        self.by_alias_or_name(machine, &format!("fs-{fstype}"));
+        if !is_known(machine, fstype) {
+            self.module(machine, if fstype == "iso9660" { "isofs" } else { fstype });
+        }
+        if fstype == "vfat" {
+            // FAT names are in a code page; the mount fails without its table (kernel: fs/fat/inode.c).
+            for table in ["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"] {
+                self.module(machine, table);
+            }
+        }
+        if is_known(machine, fstype) {
+            return Ok(());
+        }
+        let searched = self.catalogue.folder().to_string();
+        Err(machine.error(format!("prepare to mount {fstype}"), Cause::NoDriver { name: fstype.to_owned(), searched }))
+    }
+
+    /// Loads a module by its name, after what it needs. One that is not here may be built in.
+    fn module<S: Sys>(&mut self, machine: &mut Machine<S>, name: &str) {
+        if !self.tried.insert(normal(name)) {
+            return;
+        }
+        let Some(files) = self.catalogue.files(name) else { return };
+        for before in self.catalogue.soft(name) {
+            self.by_alias_or_name(machine, &before);
+        }
+        for path in &files {
+            let needed = name_of(path);
+            if needed != normal(name) && !self.tried.insert(needed) {
+                continue;
+            }
+            self.file(machine, path);
+        }
+    }
+
+    fn by_alias_or_name<S: Sys>(&mut self, machine: &mut Machine<S>, alias: &str) {
+        for name in self.catalogue.by_alias(alias) {
+            self.module(machine, &name);
+        }
+        self.module(machine, alias);
+    }
+
+    fn file<S: Sys>(&mut self, machine: &mut Machine<S>, path: &str) {
+        let at = self.catalogue.folder().join(path);
+        machine.debug(&format!("insmod {at}"));
+        let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file));
+        match done {
+            Ok(()) => self.loaded += 1,
+            // The module itself says that its hardware is not here; crc32c_intel on an old processor does so.
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => {}
+            Err(error) => machine.warn(&format!("insmod {at}: {}; its devices may be missing", Cause::Os(error))),
+        }
+    }
+
+    fn coldplug<S: Sys>(&mut self, machine: &mut Machine<S>) -> Result<()> {
+        let all = machine.sys().modaliases().map_err(|e| machine.os("list the devices", e))?;
+        self.devices(machine, all);
+        Ok(())
+    }
+
+    /// Loads what the devices ask for, in the order of the folders.
+    fn devices<S: Sys>(&mut self, machine: &mut Machine<S>, modaliases: Vec<String>) {
+        let mut wanted = Vec::new();
+        for modalias in modaliases {
+            if self.asked.contains(&modalias) {
+                continue;
+            }
+            for name in self.catalogue.by_alias(&modalias) {
+                let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
+                if let Some(rank) = self.folders.iter().position(|folder| path.starts_with(folder)) {
+                    wanted.push((rank, name));
+                }
+            }
+            self.asked.insert(modalias);
+        }
+        wanted.sort();
+        for (_, name) in wanted {
+            self.module(machine, &name);
+        }
+    }
+}
+
+/// /proc/filesystems: `nodev` or nothing, a tab, the type.
+fn is_known<S: Sys>(machine: &Machine<S>, fstype: &str) -> bool {
+    let text = sys::read(machine.sys(), &Place::at("/proc/filesystems"), 1 << 16).unwrap_or_default();
+    String::from_utf8_lossy(&text).lines().any(|line| line.rsplit('\t').next() == Some(fstype))
+}

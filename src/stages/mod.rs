@@ -1,0 +1,16 @@
+//! The boot, one file per stage. Each has one public function that takes the previous stage's value and gives its own;
+//! `lib.rs` calls them in order.
+
+pub mod cmdline;
+pub mod customize;
+pub mod drivers;
+pub mod early;
+pub mod extensions;
+pub mod handoff;
+pub mod home;
+pub mod image;
+pub mod layers;
+pub mod plan;
+pub mod root;
+pub mod store;
+pub mod verify;

@@ -1,0 +1,254 @@
+//! The real kernel. Each method is a few system calls; nothing is decided here.
+
+mod devices;
+mod initramfs;
+mod log;
+mod loopdev;
+mod paths;
+mod process;
+mod uevents;
+
+use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
+use crate::formats::ReadAt;
+use crate::formats::compressed::decompress;
+use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use rustix::fs::{Advice, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use std::convert::Infallible;
+use std::ffi::{CString, OsString};
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// A module unpacks to at most this; Debian's largest is 30 MB.
+const LARGEST_MODULE: u64 = 128 << 20;
+/// Advice is given in pieces of this size: the kernel cuts each one at its read-ahead window (mm/readahead.c).
+const ADVICE_STEP: u64 = 128 << 10;
+
+/// This machine.
+#[derive(Debug, Default)]
+pub struct Linux {
+    log: log::Log,
+    uevents: Option<uevents::Socket>,
+}
+
+impl Linux {
+    /// This machine, with nothing opened yet.
+    pub fn new() -> Self {
+        Linux::default()
+    }
+}
+
+/// A panic of process 1 is a panic of the kernel. Nothing here panics; should a dependency, this says what happened and
+/// stays, so that the message can be read.
+pub fn last_net() {
+    std::panic::set_hook(Box::new(|panic| {
+        log::Log::default().write(Level::Error, &format!("a defect in isolde itself: {panic}; please report it"));
+        loop {
+            std::thread::sleep(Duration::from_secs(3600));
+        }
+    }));
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        loop {
+            match FileExt::read_at(self, buf, offset) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                done => return done,
+            }
+        }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        // A block device has no size of its own in stat(2); its end is found by seeking.
+        let meta = self.metadata()?;
+        if meta.is_file() {
+            Ok(meta.len())
+        } else {
+            Ok(rustix::fs::seek(self, rustix::fs::SeekFrom::End(0)).unwrap_or(0))
+        }
+    }
+}
+
+impl Advise for File {
+    fn will_need(&self, offset: u64, length: u64) {
+        for step in (0..length).step_by(usize::try_from(ADVICE_STEP).unwrap_or(usize::MAX)) {
+            // Advice only: a failure costs speed, and the read that follows reports what is wrong.
+            let len = std::num::NonZeroU64::new(ADVICE_STEP);
+            let _ = rustix::fs::fadvise(self, offset + step, len, Advice::WillNeed);
+        }
+    }
+}
+
+impl Sys for Linux {
+    type File = File;
+
+    fn now(&self) -> Duration {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        std::env::args_os().skip(1).collect()
+    }
+
+    fn own_path(&self) -> Option<String> {
+        std::env::current_exe().ok()?.to_str().map(str::to_owned)
+    }
+
+    fn peak_memory(&self) -> Option<u64> {
+        // /proc is in the new root when the report is written.
+        let text = ["/proc/self/status".into(), format!("{NEW_ROOT}/proc/self/status")];
+        let text = text.iter().find_map(|path| std::fs::read_to_string(path).ok())?;
+        let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    }
+
+    fn open(&self, at: &Place) -> io::Result<File> {
+        paths::open(at, OFlags::RDONLY).map(File::from)
+    }
+
+    fn open_writable(&mut self, at: &Place) -> io::Result<File> {
+        paths::open(at, OFlags::RDWR).map(File::from)
+    }
+
+    fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
+        paths::kind(at)
+    }
+
+    fn list(&self, at: &Place) -> io::Result<Vec<Entry>> {
+        paths::list(at)
+    }
+
+    fn block_devices(&self) -> io::Result<Vec<BlockDevice>> {
+        devices::block_devices()
+    }
+
+    fn logical_block_size(&self, disk: &str) -> io::Result<u64> {
+        devices::logical_block_size(disk)
+    }
+
+    fn modaliases(&self) -> io::Result<Vec<String>> {
+        devices::modaliases()
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        if self.uevents.is_none() {
+            self.uevents = Some(uevents::Socket::open()?);
+        }
+        Ok(())
+    }
+
+    fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        match &self.uevents {
+            Some(socket) => socket.wait(limit),
+            None => Err(io::Error::new(io::ErrorKind::NotConnected, "nobody listens for events")),
+        }
+    }
+
+    /// `finit_module(fd, "", MODULE_INIT_COMPRESSED_FILE)`, see `finit_module(2)`. A kernel without MODULE_DECOMPRESS
+    /// says EOPNOTSUPP, one before 5.17 EINVAL, one built for another format ENOEXEC or EINVAL.
+    fn load_module(&mut self, module: &File) -> io::Result<()> {
+        const COMPRESSED_FILE: i32 = 4; // linux/module.h
+        let mut magic = [0; 4];
+        ReadAt::read_at(module, &mut magic, 0)?;
+        let flags = if magic == *b"\x7fELF" { 0 } else { COMPRESSED_FILE };
+        let by_the_kernel = rustix::system::finit_module(module, c"", flags);
+        let done = match by_the_kernel {
+            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOEXEC) if flags != 0 => {
+                let mut packed = Vec::new();
+                io::Read::read_to_end(&mut &*module, &mut packed)?;
+                let unpacked = decompress(&packed, LARGEST_MODULE).map_err(io::Error::other)?;
+                rustix::system::init_module(&unpacked, c"")
+            }
+            done => done,
+        };
+        match done {
+            Err(Errno::EXIST) => Ok(()),
+            done => done.map_err(io::Error::from),
+        }
+    }
+
+    fn mount_image(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
+        // The device has to stay open until the mount holds it: it clears itself at its last close.
+        let (device, _open) = loopdev::attach(image, mount.is_writable())?;
+        let target = paths::mount_target(&mount.target)?;
+        let options = CString::new(mount.options.as_str())?;
+        rustix::mount::mount(&device, target.path(), mount.fstype.as_str(), mount.flags, options.as_c_str())?;
+        Ok(device)
+    }
+
+    fn apply(&mut self, op: &Op) -> io::Result<()> {
+        match op {
+            Op::MakeDir(at) => paths::make_directories(at),
+            Op::Mount { fstype, source, target, flags, options } => {
+                let target = paths::mount_target(target)?;
+                let options = CString::new(options.as_str())?;
+                rustix::mount::mount(source.as_str(), target.path(), fstype.as_str(), *flags, options.as_c_str())?;
+                Ok(())
+            }
+            Op::Bind { source, target, flags } => bind(source, target, *flags),
+            Op::Move { source, target } => {
+                let (source, target) = (paths::open(source, OFlags::PATH)?, paths::open(target, OFlags::PATH)?);
+                let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+                Ok(rustix::mount::move_mount(source.as_fd(), "", target.as_fd(), "", flags)?)
+            }
+            Op::Unmount(at) => Ok(rustix::mount::unmount(at.full(), UnmountFlags::NOFOLLOW)?),
+            Op::Symlink { to, at } => paths::symlink(to, at),
+            Op::Write { at, text } => {
+                let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
+                File::from(paths::open(at, flags)?).write_all(text.as_bytes())
+            }
+            Op::EmptyInitramfs => initramfs::empty(),
+            Op::SwitchRoot => initramfs::switch_root(),
+        }
+    }
+
+    fn run(&mut self, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End> {
+        process::run(program, line)
+    }
+
+    fn exec(&mut self, program: &Path, arguments: &[OsString]) -> io::Result<Infallible> {
+        self.log.restore();
+        Err(Command::new(program).args(arguments).exec())
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        self.log.write(level, line);
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        std::thread::sleep(time);
+    }
+
+    fn shell(&mut self) -> io::Result<()> {
+        process::shell()
+    }
+
+    fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
+        process::halt(how)
+    }
+}
+
+/// `open_tree(2)` with OPEN_TREE_CLONE, then `move_mount(2)`: no path is looked up twice. The flags take a remount,
+/// because a bind mount inherits its own from its source.
+fn bind(source: &Place, target: &Place, flags: MountFlags) -> io::Result<()> {
+    let source = paths::open(source, OFlags::PATH)?;
+    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    let tree = rustix::mount::open_tree(source.as_fd(), "", clone)?;
+    let onto = paths::open(target, OFlags::PATH)?;
+    let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(tree.as_fd(), "", onto.as_fd(), "", empty)?;
+    if !flags.is_empty() {
+        let mounted = paths::mount_target(target)?;
+        rustix::mount::mount_remount(mounted.path(), MountFlags::BIND | flags, c"")?;
+    }
+    Ok(())
+}

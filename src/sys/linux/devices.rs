@@ -1,0 +1,104 @@
+//! What /sys says of the devices (kernel: Documentation/ABI/stable/sysfs-block, testing/sysfs-bus-*).
+
+use crate::sys::BlockDevice;
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// /sys counts block devices in these.
+const SECTOR: u64 = 512;
+/// Buses whose devices have no drivers that a store could need; each file that is not read saves time.
+const BORING_BUSES: [&str; 10] = [
+    "clockevents",
+    "clocksource",
+    "cpu",
+    "event_source",
+    "gpio",
+    "machinecheck",
+    "memory",
+    "node",
+    "nvmem",
+    "workqueue",
+];
+
+/// All block devices with a size, but for loops, RAM disks and floppy drives.
+pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
+    let mut devices = Vec::new();
+    for entry in std::fs::read_dir("/sys/class/block")? {
+        let Ok(name) = entry?.file_name().into_string() else { continue };
+        if ["loop", "ram", "zram", "fd"].iter().any(|kind| name.strip_prefix(kind).is_some_and(is_number)) {
+            continue;
+        }
+        let folder = Path::new("/sys/class/block").join(&name);
+        let size = number(&folder.join("size")).unwrap_or(0).saturating_mul(SECTOR);
+        if size == 0 {
+            continue; // a card reader without a card
+        }
+        let partition = number(&folder.join("partition")).and_then(|n| u32::try_from(n).ok());
+        // The link leads to …/usb1/…/block/sda/sda1.
+        let path = std::fs::read_link(&folder).unwrap_or_default();
+        let disk = partition.and_then(|_| path.parent()?.file_name()?.to_str().map(str::to_owned));
+        let of_disk = Path::new("/sys/class/block").join(disk.as_deref().unwrap_or(&name));
+        let on_usb = path.components().any(|part| part.as_os_str().to_str().is_some_and(is_usb));
+        let removable = on_usb || number(&of_disk.join("removable")) == Some(1);
+        devices.push(BlockDevice { name, disk, partition, size, removable });
+    }
+    devices.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(devices)
+}
+
+pub(super) fn logical_block_size(disk: &str) -> io::Result<u64> {
+    let path = Path::new("/sys/class/block").join(disk).join("queue/logical_block_size");
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, format!("{} holds no number", path.display()));
+    number(&path).ok_or_else(missing)
+}
+
+/// The modalias of every device on every bus.
+pub(super) fn modaliases() -> io::Result<Vec<String>> {
+    let mut all = BTreeSet::new();
+    for bus in std::fs::read_dir("/sys/bus")? {
+        let bus = bus?;
+        if bus.file_name().to_str().is_some_and(|name| BORING_BUSES.contains(&name)) {
+            continue;
+        }
+        // A bus without devices, and a device that goes away meanwhile, are no errors.
+        for device in std::fs::read_dir(bus.path().join("devices")).into_iter().flatten().flatten() {
+            let path: PathBuf = device.path().join("modalias");
+            if let Ok(text) = std::fs::read_to_string(path) {
+                all.insert(text.trim_end().to_owned());
+            }
+        }
+    }
+    Ok(all.into_iter().filter(|modalias| !modalias.is_empty()).collect())
+}
+
+fn number(path: &Path) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// `usb1`, the root hub's folder.
+fn is_usb(part: &str) -> bool {
+    part.strip_prefix("usb").is_some_and(is_number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_machine_has_block_devices() {
+        let devices = block_devices().unwrap();
+        assert!(devices.iter().all(|device| device.size > 0 && !device.name.starts_with("loop")));
+    }
+
+    #[test]
+    fn usb_is_seen_in_the_path() {
+        assert!(is_usb("usb1"));
+        assert!(!is_usb("usb"));
+        assert!(!is_usb("usbmisc"));
+    }
+}

@@ -1,0 +1,212 @@
+//! The only place that calls the kernel.
+//!
+//! [`Sys`] is what a boot needs of a kernel. [`linux`] is the real one; [`record`] is a fake that keeps what was done,
+//! plays devices that arrive, fails at any operation asked for, and refuses what the kernel would refuse.
+
+pub mod linux;
+pub mod record;
+
+use crate::formats::ReadAt;
+use crate::op::{ImageMount, Op, Place, Program};
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What stands at a path, links followed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A regular file; `executable` when any execute bit is set.
+    File {
+        /// Any of the three execute bits (`inode(7)`).
+        executable: bool,
+    },
+    /// A directory.
+    Directory,
+    /// A block device.
+    BlockDevice,
+    /// Anything else.
+    Other,
+}
+
+/// One name of a directory.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Entry {
+    /// The name, without a slash. Names that are not UTF-8 are left out by [`Sys::list`], which says so nowhere: no
+    /// path that Isolde uses can hold them.
+    pub name: String,
+    /// Whether the name is a directory itself; a link to one is not.
+    pub is_directory: bool,
+}
+
+/// A block device as the kernel shows it in /sys/class/block.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockDevice {
+    /// Its name below /dev.
+    pub name: String,
+    /// The whole disk that a partition belongs to.
+    pub disk: Option<String>,
+    /// The partition's number.
+    pub partition: Option<u32>,
+    /// Size in bytes.
+    pub size: u64,
+    /// Removable, or on USB: searched first.
+    pub removable: bool,
+}
+
+/// Something happened to the devices (kernel: Documentation/core-api/kobject.rst, uevents).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A device appeared that asks for a driver by this modalias.
+    Device {
+        /// As in modules.alias.
+        modalias: String,
+    },
+    /// Block devices came, went or changed.
+    Block,
+    /// The kernel had to drop events: look at everything again.
+    Lost,
+}
+
+/// How a program in the new root ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this status.
+    Exited(i32),
+    /// By this signal.
+    Signalled(i32),
+    /// It was still running at its limit and was killed.
+    TimedOut,
+}
+
+/// How urgent a line of the log is; the numbers of syslog(2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The boot cannot go on.
+    Error = 3,
+    /// Something was left out.
+    Warning = 4,
+    /// Somebody is waiting and must see it.
+    Notice = 5,
+    /// One line per stage.
+    Info = 6,
+    /// Every operation.
+    Debug = 7,
+}
+
+/// How the machine stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Halt {
+    /// Reboot.
+    Reboot,
+    /// Power off.
+    PowerOff,
+}
+
+/// A file that can be told what will be read from it next.
+pub trait Advise: ReadAt {
+    /// These bytes come soon (`posix_fadvise(2)`, POSIX_FADV_WILLNEED). Only advice: what fails here, fails at the read.
+    fn will_need(&self, _offset: u64, _length: u64) {}
+}
+
+/// The kernel, as far as a boot needs it. Every method that changes the machine takes `&mut self`.
+pub trait Sys {
+    /// An open file. What was checked through it is what is mounted: there is no second look-up by path.
+    type File: Advise + std::fmt::Debug + Send + Sync;
+
+    /// Time since the kernel started (`clock_gettime(2)`, CLOCK_BOOTTIME).
+    fn now(&self) -> Duration;
+
+    /// The arguments that the kernel gave to process 1, without its name.
+    fn arguments(&self) -> Vec<OsString>;
+
+    /// Where the program file of this process is, for the kernel to run it again; `None` when that is unknown.
+    fn own_path(&self) -> Option<String>;
+
+    /// Most memory that this process ever had resident, in KiB (VmHWM in `proc_pid_status(5)`).
+    fn peak_memory(&self) -> Option<u64>;
+
+    /// Opens for reading (`openat2(2)` with RESOLVE_IN_ROOT).
+    fn open(&self, at: &Place) -> io::Result<Self::File>;
+
+    /// Opens for reading and writing, for an image that the user writes to.
+    fn open_writable(&mut self, at: &Place) -> io::Result<Self::File>;
+
+    /// What stands there; `None` when nothing does.
+    fn kind(&self, at: &Place) -> io::Result<Option<Kind>>;
+
+    /// The names of a directory, sorted.
+    fn list(&self, at: &Place) -> io::Result<Vec<Entry>>;
+
+    /// All block devices that have a size.
+    fn block_devices(&self) -> io::Result<Vec<BlockDevice>>;
+
+    /// The size in bytes that the disk counts its sectors in: what a partition table counts in.
+    fn logical_block_size(&self, disk: &str) -> io::Result<u64>;
+
+    /// The modalias of every device that has one.
+    fn modaliases(&self) -> io::Result<Vec<String>>;
+
+    /// Waits until something happens to the devices, at most `limit`; empty when the time is over. Events since the
+    /// first call of [`Sys::listen`] are not missed.
+    fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>>;
+
+    /// Starts to collect events.
+    fn listen(&mut self) -> io::Result<()>;
+
+    /// `finit_module(2)`; the kernel unpacks the file itself or, where it cannot, it is unpacked here. A module that is
+    /// loaded already is no error.
+    fn load_module(&mut self, module: &Self::File) -> io::Result<()>;
+
+    /// Attaches the file to a loop device (LOOP_CONFIGURE in `loop(4)`, autoclear) and mounts that; gives the device.
+    fn mount_image(&mut self, image: &Self::File, mount: &ImageMount) -> io::Result<PathBuf>;
+
+    /// Does it.
+    fn apply(&mut self, op: &Op) -> io::Result<()>;
+
+    /// Runs a program in the new root; each line that it prints goes to `line`. Its process group ends with it.
+    fn run(&mut self, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End>;
+
+    /// Replaces this process.
+    fn exec(&mut self, program: &Path, arguments: &[OsString]) -> io::Result<Infallible>;
+
+    /// Writes one line to the kernel's log and, from `Notice` on, makes sure that the console shows it.
+    fn log(&mut self, level: Level, line: &str);
+
+    /// Does nothing for this long.
+    fn sleep(&mut self, time: Duration);
+
+    /// Runs the initramfs' own shell on the console until it ends; an error when there is none.
+    fn shell(&mut self) -> io::Result<()>;
+
+    /// Syncs and stops the machine.
+    fn halt(&mut self, how: Halt) -> io::Result<Infallible>;
+}
+
+/// Reads a whole small file, or fails when it is larger than `limit` bytes. Files of /proc and /sys have no size, so
+/// it reads until the end.
+pub fn read<S: Sys>(sys: &S, at: &Place, limit: u64) -> io::Result<Vec<u8>> {
+    const STEP: usize = 4096;
+    let file = sys.open(at)?;
+    let size = file.size()?;
+    if size > limit {
+        return Err(too_large(size, limit));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(STEP) + 1);
+    let mut step = vec![0; usize::try_from(size).unwrap_or(STEP).clamp(STEP, 1 << 20)];
+    loop {
+        let offset = bytes.len() as u64;
+        match file.read_at(&mut step, offset)? {
+            0 => return Ok(bytes),
+            n => bytes.extend_from_slice(step.get(..n).unwrap_or_default()),
+        }
+        if bytes.len() as u64 > limit {
+            return Err(too_large(bytes.len() as u64, limit));
+        }
+    }
+}
+
+fn too_large(size: u64, limit: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("{size} bytes or more, at most {limit} are read"))
+}

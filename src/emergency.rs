@@ -8,8 +8,8 @@ use crate::stages::{cmdline, drivers, early};
 use crate::sys::{self, Halt, Level, Sys};
 use std::time::Duration;
 
-/// How long a message stays before the machine goes away.
-const COUNTDOWN: Duration = Duration::from_secs(10);
+/// Seconds left at which a line says so: long enough to read the message, short enough for an unattended machine.
+const COUNTDOWN: [u64; 5] = [10, 5, 3, 2, 1];
 /// How long one silent wait is; the loop around it has no end.
 const LONG: Duration = Duration::from_secs(3600);
 
@@ -57,9 +57,9 @@ fn asked<S: Sys>(machine: &mut Machine<S>) -> OnFail {
 
 /// The last valid `isolde.onfail=` of a command line whose other words may be wrong. Pure.
 fn policy(text: &str) -> OnFail {
-    let words = text.split_ascii_whitespace().take_while(|word| *word != "--");
+    let words = cmdline::words(text).into_iter().take_while(|word| word != "--");
     let words = words.filter(|word| word.starts_with("isolde.onfail="));
-    words.filter_map(|word| cmdline::parse(word).ok()).filter_map(|c| c.onfail).last().unwrap_or_default()
+    words.filter_map(|word| cmdline::parse(&word).ok()).filter_map(|c| c.onfail).last().unwrap_or_default()
 }
 
 /// Pure.
@@ -113,8 +113,11 @@ fn count_down<S: Sys>(machine: &mut Machine<S>, how: Halt) {
         Halt::Reboot => "rebooting",
         Halt::PowerOff => "powering off",
     };
-    machine.sys_mut().log(Level::Notice, &format!("{what} in {} s", COUNTDOWN.as_secs()));
-    machine.sys_mut().sleep(COUNTDOWN);
+    let next = COUNTDOWN.into_iter().skip(1).chain(Some(0));
+    for (left, next) in COUNTDOWN.into_iter().zip(next) {
+        machine.sys_mut().log(Level::Notice, &format!("{what} in {left} s"));
+        machine.sys_mut().sleep(Duration::from_secs(left - next));
+    }
 }
 
 #[cfg(test)]

@@ -99,6 +99,11 @@ pub enum Cause {
         /// What is accepted.
         want: &'static str,
     },
+    /// An `isolde.*` word that no row of the table has.
+    UnknownParam {
+        /// The word as typed.
+        word: String,
+    },
     /// Nothing on the command line names an image or a live medium.
     NothingAsked,
     /// Two things were asked for that exclude each other.
@@ -197,6 +202,7 @@ impl fmt::Display for Cause {
         match self {
             Cause::Os(error) => write!(f, "{}", OsText(error)),
             Cause::BadParam { key, value, want } => write!(f, "{key}={value}: wanted {want}"),
+            Cause::UnknownParam { word } => write!(f, "{word}: wanted a parameter that cmdline-spec.md lists"),
             Cause::NothingAsked => f.write_str("no parameter names an image or a live medium"),
             Cause::Conflict { one, other } => write!(f, "{one} and {other} exclude each other"),
             Cause::NoStore { wanted, seen, waited } => {
@@ -236,7 +242,9 @@ impl Cause {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Cause::Os(_) | Cause::TooLong { .. } => return None,
-            Cause::BadParam { .. } => "correct the word in the boot menu; cmdline-spec.md lists every parameter",
+            Cause::BadParam { .. } | Cause::UnknownParam { .. } => {
+                "correct the word in the boot menu; cmdline-spec.md lists every parameter"
+            }
             Cause::NothingAsked => "add isolde.image=/path/of/the.iso, or the words of the ISO's own menu",
             Cause::Conflict { .. } => "remove one of the two",
             Cause::NoStore { .. } => "plug it in, set isolde.store=UUID=…, or wait longer with isolde.wait=SECONDS",

@@ -107,7 +107,7 @@ pub const PARAMS: &[Param] = &[
         key: "isolde.store",
         form: "UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/NODE",
         default: "every device is searched for the image",
-        set: |c, v| text(&mut c.store, v) && (v.starts_with("/dev/") || v.split_once('=').is_some_and(is_identity)),
+        set: |c, v| text(&mut c.store, v) && (is_node(v) || v.split_once('=').is_some_and(is_identity)),
     },
     Param { key: "isolde.wait", form: "SECONDS", default: "60", set: |c, v| number(&mut c.wait, v, 86_400) },
     Param { key: "isolde.blake3", form: "HEX64", default: "none", set: |c, v| digest(&mut c.blake3, v) },
@@ -209,6 +209,11 @@ pub const PARAMS: &[Param] = &[
     },
 ];
 
+/// Words of live-boot and dracut that ask for something visible that is not done yet. They are said in the log and the
+/// report, because a user who typed `persistence` believes that everything is kept.
+pub(crate) const NOT_YET: &[&str] =
+    &["persistence", "toram", "todisk", "isofrom", "live-media", "rd.live.ram", "rd.live.overlay", "rd.overlay"];
+
 /// The row of a parameter's name, `-` and `_` being the same.
 pub(crate) fn find(name: &str) -> Option<&'static Param> {
     let same = |a: u8, b: u8| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_'));
@@ -217,6 +222,18 @@ pub(crate) fn find(name: &str) -> Option<&'static Param> {
 
 fn is_identity((key, value): (&str, &str)) -> bool {
     matches!(key, "UUID" | "LABEL" | "PARTUUID" | "PARTLABEL") && !value.is_empty()
+}
+
+/// A device node, or one of udev's links that are identities. Nothing here makes the others (by-id, by-path).
+fn is_node(text: &str) -> bool {
+    let by = ["by-uuid/", "by-label/", "by-partuuid/", "by-partlabel/"];
+    match text.strip_prefix("/dev/") {
+        Some(name) => match name.strip_prefix("disk/") {
+            Some(link) => by.iter().any(|by| link.strip_prefix(by).is_some_and(|id| !id.is_empty())),
+            None => !name.is_empty(),
+        },
+        None => false,
+    }
 }
 
 fn text(slot: &mut Option<String>, value: &str) -> bool {

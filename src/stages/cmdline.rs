@@ -43,6 +43,8 @@ pub struct Cmdline {
     pub(crate) rd_live_image: Option<String>,
     pub(crate) rd_live_dir: Option<String>,
     pub(crate) rd_live_squashimg: Option<String>,
+    /// Words of other systems that ask for something that is not done yet.
+    not_yet: Vec<String>,
     /// How many words were understood, for the log.
     known: usize,
     /// How many words there are.
@@ -59,7 +61,11 @@ impl fmt::Display for Cmdline {
 pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
     let at = Place::at("/proc/cmdline");
     let text = sys::read(machine.sys(), &at, LONGEST).map_err(|e| machine.os(format!("read {at}"), e))?;
-    parse(&String::from_utf8_lossy(&text))
+    let cmdline = parse(&String::from_utf8_lossy(&text))?;
+    for name in &cmdline.not_yet {
+        machine.warn(&format!("{name} is understood and not done yet: the boot goes on as if it were not there"));
+    }
+    Ok(cmdline)
 }
 
 /// Parses a command line. Pure and total.
@@ -72,40 +78,39 @@ pub fn parse(text: &str) -> Result<Cmdline> {
         }
         cmdline.words += 1;
         let (name, value) = word.split_once('=').unwrap_or((&word, ""));
-        let value = value.strip_prefix('"').map_or(value, |v| v.strip_suffix('"').unwrap_or(v));
         let ours = name.starts_with("isolde.");
         let Some(param) = params::find(name) else {
             if ours {
-                return Err(refuse("isolde.*", &word, "a parameter that cmdline-spec.md lists"));
+                return Err(refuse(Cause::UnknownParam { word: word.escape_debug().to_string() }));
+            }
+            if params::NOT_YET.contains(&name) {
+                cmdline.not_yet.push(name.to_owned());
             }
             continue;
         };
         cmdline.known += 1;
         // A foreign word with a value we cannot read is not an error of ours: its own family may know better.
         if !(param.set)(&mut cmdline, value) && ours {
-            return Err(refuse(param.key, value, param.form));
+            let value = value.escape_debug().to_string();
+            return Err(refuse(Cause::BadParam { key: param.key, value, want: param.form }));
         }
     }
     Ok(cmdline)
 }
 
-fn refuse(key: &'static str, value: &str, want: &'static str) -> Error {
-    let cause = Cause::BadParam { key, value: value.escape_debug().to_string(), want };
+fn refuse(cause: Cause) -> Error {
     Error { stage: Stage::Cmdline, doing: "parse the kernel command line".into(), cause }
 }
 
-/// Splits as the kernel does (lib/cmdline.c, next_arg): white space separates, except between double quotes. A word
-/// that is quoted as a whole loses its quotes.
-fn words(text: &str) -> Vec<String> {
+/// Splits as the kernel does (lib/cmdline.c, next_arg): white space separates, except between double quotes. The quotes
+/// themselves go, wherever they stand: people write `LABEL="MY STICK"` as often as `"LABEL=MY STICK"`.
+pub(crate) fn words(text: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut word = String::new();
     let mut quoted = false;
     for letter in text.chars() {
         match letter {
-            '"' => {
-                quoted = !quoted;
-                word.push(letter);
-            }
+            '"' => quoted = !quoted,
             c if c.is_ascii_whitespace() && !quoted => {
                 if !word.is_empty() {
                     words.push(std::mem::take(&mut word));
@@ -116,11 +121,6 @@ fn words(text: &str) -> Vec<String> {
     }
     if !word.is_empty() {
         words.push(word);
-    }
-    for word in &mut words {
-        if let Some(inner) = word.strip_prefix('"') {
-            *word = inner.strip_suffix('"').unwrap_or(inner).to_owned();
-        }
     }
     words
 }
@@ -136,6 +136,7 @@ mod tests {
             "isolde.image=\"/my isos/a b.iso\" quiet",
             "\"isolde.image=/my isos/a b.iso\" quiet",
             "quiet isolde.image=\"/my isos/a b.iso",
+            "isolde.image=/my\" isos\"/a\" \"b.iso",
         ] {
             assert_eq!(parse(line).unwrap().image.as_deref(), Some("/my isos/a b.iso"), "{line}");
         }

@@ -12,6 +12,7 @@ use crate::params::Extras;
 use crate::stages::early::API_MOUNTS;
 use crate::stages::home::Inhabited;
 use crate::stages::plan::Plan;
+use crate::stages::verify::{self, Trust};
 use crate::sys::{End, Kind, Level, Sys};
 use std::fmt;
 
@@ -67,7 +68,12 @@ fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, inhabited: &Inhabited
     let mut paths: Vec<String> = inhabited.extended.extensions.iter().filter_map(|e| e.program.clone()).collect();
     if plan.customize == Extras::Use {
         match machine.sys().kind(&Place::store(SCRIPT)) {
-            Ok(Some(Kind::File { executable: true })) => paths.push(format!("{STORE}{SCRIPT}")),
+            Ok(Some(Kind::File { executable: true })) => match check(machine, plan) {
+                Ok(_) => paths.push(format!("{STORE}{SCRIPT}")),
+                Err(error) => {
+                    machine.warn(&format!("{SCRIPT} of the store is not run: {}: {}", error.doing, error.cause))
+                }
+            },
             Ok(None) => {}
             Ok(Some(_)) => machine.warn(&format!("{SCRIPT} of the store is not run: it is no executable file")),
             Err(error) => machine.warn(&format!("{SCRIPT} of the store is not run: {}", Cause::Os(error))),
@@ -76,8 +82,15 @@ fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, inhabited: &Inhabited
     paths
 }
 
+/// The script is under the same policy as the image: what has a checksum is checked, and `require` wants one.
+fn check<S: Sys>(machine: &mut Machine<S>, plan: &Plan) -> Result<Trust> {
+    let at = Place::store(SCRIPT);
+    let file = machine.sys().open(&at).map_err(|e| machine.os(format!("open {at}"), e))?;
+    verify::check_file(machine, plan, SCRIPT, &file, None)
+}
+
 fn run_one<S: Sys>(machine: &mut Machine<S>, program: &Program) -> String {
-    machine.debug(program);
+    machine.say(Level::Info, &format!("running {}, at most {} s", program.path.display(), program.limit.as_secs()));
     let (mut lines, mut left_out) = (Vec::new(), 0);
     let end = machine.sys_mut().run(program, &mut |line| {
         if lines.len() < MOST_LINES { lines.push(line.to_owned()) } else { left_out += 1 }

@@ -13,7 +13,7 @@ use crate::machine::Machine;
 use crate::op::Place;
 use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, name_of, normal};
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
 /// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: USB first,
@@ -49,8 +49,16 @@ const INPUT_DRIVERS: &[&str] = &[
     "kernel/drivers/input/serio/",
 ];
 
-/// What every boot needs after the store was found; loaded while slow devices are still answering.
-const ALWAYS: &[&str] = &["loop", "isofs", "squashfs", "overlay"];
+/// What comes after USB host drivers: a stick on USB is the usual store, and the rest of its chain is known by name.
+const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
+
+/// What will be needed once the store is there; loaded while nothing else is to be done but wait for it.
+const SOON: [&str; 9] =
+    ["loop", "isofs", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"];
+
+/// Asked for by devices that are only there on paper: nearly every board announces a floppy controller, and its driver
+/// waits seconds for a drive.
+const NEVER: [&str; 1] = ["floppy"];
 
 /// Modules are being loaded.
 #[derive(Debug)]
@@ -59,6 +67,7 @@ pub struct Drivers {
     folders: &'static [&'static str],
     asked: BTreeSet<String>,
     tried: BTreeSet<String>,
+    soon: VecDeque<&'static str>,
     loaded: usize,
 }
 
@@ -73,9 +82,7 @@ pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     // Listening comes before looking: a device between the two would be missed.
     machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
     let mut drivers = start(machine, STORE_DRIVERS)?;
-    for name in ALWAYS {
-        drivers.module(machine, name);
-    }
+    drivers.soon = SOON.into();
     Ok(drivers)
 }
 
@@ -95,7 +102,8 @@ fn empty<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> 
     let at = Place::at("/proc/sys/kernel/osrelease");
     let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
     let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
-    Ok(Drivers { catalogue, folders, asked: BTreeSet::new(), tried: BTreeSet::new(), loaded: 0 })
+    let (asked, tried, soon) = (BTreeSet::new(), BTreeSet::new(), VecDeque::new());
+    Ok(Drivers { catalogue, folders, asked, tried, soon, loaded: 0 })
 }
 
 fn start<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
@@ -119,6 +127,21 @@ impl Drivers {
             }
         }
         Ok(block)
+    }
+
+    /// Loads one module that will be needed soon; `false` when there is none left. For whoever has to wait anyway.
+    pub(super) fn work_ahead<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
+        let next = self.soon.pop_front();
+        if let Some(name) = next {
+            self.module(machine, name);
+        }
+        next.is_some()
+    }
+
+    /// Makes images of a file system type usable: its driver, and loop devices.
+    pub(super) fn image<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
+        self.module(machine, "loop");
+        self.file_system(machine, fstype)
     }
 
     /// Makes a file system type usable, or says that its driver is nowhere.
@@ -149,13 +172,13 @@ impl Drivers {
             return;
         }
         let Some(files) = self.catalogue.files(name) else { return };
-        for before in self.catalogue.soft(name) {
-            self.by_alias_or_name(machine, &before);
-        }
         for path in &files {
             let needed = name_of(path);
-            if needed != normal(name) && !self.tried.insert(needed) {
+            if needed != normal(name) && !self.tried.insert(needed.clone()) {
                 continue;
+            }
+            for before in self.catalogue.soft(&needed) {
+                self.by_alias_or_name(machine, &before);
             }
             self.file(machine, path);
         }
@@ -195,15 +218,20 @@ impl Drivers {
             }
             for name in self.catalogue.by_alias(&modalias) {
                 let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
-                if let Some(rank) = self.folders.iter().position(|folder| path.starts_with(folder)) {
+                let rank = self.folders.iter().position(|folder| path.starts_with(folder));
+                if let Some(rank) = rank.filter(|_| !NEVER.contains(&name.as_str())) {
                     wanted.push((rank, name));
                 }
             }
             self.asked.insert(modalias);
         }
         wanted.sort();
-        for (_, name) in wanted {
-            self.module(machine, &name);
+        let hosts = wanted.iter().take_while(|(rank, _)| *rank == 0).count();
+        for (n, (_, name)) in wanted.iter().enumerate() {
+            self.module(machine, name);
+            if n + 1 == hosts && self.folders == STORE_DRIVERS {
+                USB_DISK.iter().for_each(|name| self.module(machine, name));
+            }
         }
     }
 }

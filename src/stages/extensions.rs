@@ -72,11 +72,12 @@ pub fn link<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
 /// Names and files, in the order in which they are linked.
 fn find<S: Sys>(machine: &Machine<S>) -> Vec<(String, String)> {
     let mut all = Vec::new();
-    for folder in [FOLDER.to_owned(), format!("{FOLDER}/{}", std::env::consts::ARCH)] {
+    // Names of the second folder keep it in front, as both may hold an extension of one name.
+    for prefix in [String::new(), format!("{}/", std::env::consts::ARCH)] {
         // No such folder is the usual case, and it is empty then.
-        for entry in machine.sys().list(&Place::store(&folder)).unwrap_or_default() {
+        for entry in machine.sys().list(&Place::store(FOLDER).join(&prefix)).unwrap_or_default() {
             if let Some(name) = entry.name.strip_suffix(".ExtensionImage") {
-                all.push((name.to_owned(), format!("{folder}/{}", entry.name)));
+                all.push((format!("{prefix}{name}"), format!("{FOLDER}/{prefix}{}", entry.name)));
             }
         }
     }
@@ -98,7 +99,7 @@ fn add<S: Sys>(
     let Some(how) = mounting(format) else {
         return Err(machine.error(doing(), Cause::NotAnImage { seen: format.name().to_owned() }));
     };
-    drivers.file_system(machine, how.fstype)?;
+    drivers.image(machine, how.fstype)?;
     let at = format!("/run/isolde/extensions/{name}");
     machine.apply(&[Op::MakeDir(Place::at(&at))])?;
     machine.mount_image(&file, &ImageMount::read_only(path, how.fstype, Place::at(&at)))?;

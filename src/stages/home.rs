@@ -19,8 +19,11 @@ use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
 use std::fmt;
 
-/// Where a home is looked for when none was named, in this order.
-const FOUND: [&str; 2] = ["/home.img", "/home"];
+/// An image file of this name was made for the purpose, so it is used wherever it is found.
+const FOUND_IMAGE: &str = "/home.img";
+/// A directory of this name is only used on a removable device: on an internal disk it belongs to an installed system,
+/// which may be hibernated, and writing to a hibernated system's disk ruins it.
+const FOUND_DIRECTORY: &str = "/home";
 /// No device nodes and no set-uid programs from a home.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 
@@ -51,8 +54,22 @@ impl fmt::Display for Inhabited {
     }
 }
 
+impl Wanted {
+    /// Whether a store of this format can hold it; if not, why. Pure.
+    pub(super) fn fits(&self, format: Format) -> std::result::Result<(), String> {
+        let keeps_no_owners = matches!(format, Format::Vfat | Format::Exfat | Format::Ntfs);
+        if mounting(format).and_then(|how| how.writable).is_none() {
+            return Err(format!("{} cannot be written", format.name()));
+        }
+        if self.form == Form::Directory && keeps_no_owners {
+            return Err(format!("{} keeps no owners and permissions; use an image file, /home.img", format.name()));
+        }
+        Ok(())
+    }
+}
+
 /// The home that the mounted store has and the plan wants. Asked before the store is writable, as it decides that.
-pub(super) fn wanted<S: Sys>(machine: &Machine<S>, plan: &Plan) -> Option<Wanted> {
+pub(super) fn wanted<S: Sys>(machine: &Machine<S>, plan: &Plan, removable: bool) -> Option<Wanted> {
     let form = |path: &str| match machine.sys().kind(&Place::store(path)).ok().flatten() {
         Some(Kind::Directory) => Some(Form::Directory),
         Some(Kind::File { .. }) => Some(Form::Image),
@@ -60,7 +77,8 @@ pub(super) fn wanted<S: Sys>(machine: &Machine<S>, plan: &Plan) -> Option<Wanted
     };
     let all: Vec<&str> = match &plan.home {
         HomeWish::No => Vec::new(),
-        HomeWish::Found => FOUND.into(),
+        HomeWish::Found if removable => vec![FOUND_IMAGE, FOUND_DIRECTORY],
+        HomeWish::Found => vec![FOUND_IMAGE],
         HomeWish::Path(path) => vec![path.as_str()],
     };
     all.into_iter().find_map(|path| Some(Wanted { path: path.to_owned(), form: form(path)? }))
@@ -74,7 +92,7 @@ pub fn mount<S: Sys>(
     extended: Extended,
 ) -> Result<Inhabited> {
     let store = &extended.root.layers.store;
-    let done = match (wanted(machine, plan), &plan.home) {
+    let done = match (wanted(machine, plan, store.removable), &plan.home) {
         (Some(wanted), _) => enter(machine, drivers, store, &wanted).map(|()| Some(wanted.path)),
         (None, HomeWish::Path(path)) => {
             Err(refuse(machine, path, format!("{} has no file or directory {path}", store.description)))
@@ -95,19 +113,12 @@ pub fn mount<S: Sys>(
 fn enter<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, store: &Store, wanted: &Wanted) -> Result<()> {
     let path = &wanted.path;
     if let Access::Refused(why) = &store.access {
-        return Err(refuse(machine, path, format!("the store cannot be written: {why}")));
+        return Err(refuse(machine, path, why.clone()));
     }
     let target = Place::new_root("/home");
     machine.apply(&[Op::MakeDir(target.clone())])?;
     match wanted.form {
-        Form::Directory => {
-            if matches!(store.format, Format::Vfat | Format::Exfat | Format::Ntfs) {
-                let why =
-                    format!("{} keeps no owners and permissions; use an image file, /home.img", store.format.name());
-                return Err(refuse(machine, path, why));
-            }
-            machine.apply(&[Op::Bind { source: Place::store(path), target, flags: FLAGS }])
-        }
+        Form::Directory => machine.apply(&[Op::Bind { source: Place::store(path), target, flags: FLAGS }]),
         Form::Image => {
             let at = Place::store(path);
             let doing = || format!("open {at}");
@@ -122,7 +133,7 @@ fn enter<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, store: &Store,
                     format!("wanted a writable file system like ext4 in it, saw {seen}"),
                 ));
             };
-            drivers.file_system(machine, fstype)?;
+            drivers.image(machine, fstype)?;
             let (fstype, options) = (fstype.to_owned(), options.to_owned());
             machine.mount_image(&file, &ImageMount { name: path.clone(), fstype, target, flags: FLAGS, options })?;
             Ok(())

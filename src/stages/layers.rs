@@ -168,7 +168,7 @@ fn mount_file<S: Sys>(
     let Some(how) = mounting(format) else {
         return Err(machine.error(format!("mount {name}"), Cause::NotAnImage { seen: format.name().to_owned() }));
     };
-    drivers.file_system(machine, how.fstype)?;
+    drivers.image(machine, how.fstype)?;
     machine.apply(&[Op::MakeDir(Place::at(at))])?;
     let mut mount = ImageMount::read_only(name, how.fstype, Place::at(at));
     mount.flags |= flags;

@@ -115,6 +115,10 @@ impl fmt::Display for Plan {
 /// Decides. Pure.
 pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
     let (store, image) = source(cmdline)?;
+    if let (Some(_), ImageSpec::Medium) = (cmdline.blake3, &image) {
+        // A digest that was asked for and cannot be compared must not pass for compared.
+        return Err(fail(Cause::Conflict { one: "isolde.blake3=".into(), other: "booting the medium itself".into() }));
+    }
     let c = cmdline.clone();
     let pristine = c.pristine.is_some();
     let extras = |wish: Option<Extras>| if pristine { Extras::Leave } else { wish.unwrap_or_default() };
@@ -150,7 +154,10 @@ fn source(c: &Cmdline) -> Result<(StoreSpec, ImageSpec)> {
     let fromiso = c.fromiso.as_deref().map(fromiso);
     let named: Vec<(String, StoreSpec, &str)> = [
         c.findiso.as_deref().map(|path| (format!("findiso={path}"), StoreSpec::Any, path)),
-        fromiso.as_ref().map(|(store, path)| (format!("fromiso={path}"), store.clone(), path.as_str())),
+        c.fromiso
+            .as_deref()
+            .zip(fromiso.as_ref())
+            .map(|(word, (store, path))| (format!("fromiso={word}"), store.clone(), path.as_str())),
         c.iso_scan.as_deref().map(|path| (format!("iso-scan/filename={path}"), StoreSpec::Any, path)),
     ]
     .into_iter()
@@ -309,6 +316,12 @@ mod tests {
             let error = decide(&parse(line).unwrap()).unwrap_err();
             assert!(matches!(error.cause, Cause::NothingAsked), "{line}: {error}");
         }
+    }
+
+    #[test]
+    fn a_digest_that_cannot_be_compared_is_refused() {
+        let line = format!("boot=live isolde.blake3={}", "ab".repeat(32));
+        assert!(matches!(decide(&parse(&line).unwrap()).unwrap_err().cause, Cause::Conflict { .. }));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub struct Store {
     pub(super) device: String,
     pub(super) format: Format,
     pub(super) description: String,
+    pub(super) removable: bool,
     pub(super) access: Access,
 }
 
@@ -72,6 +73,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
                 continue;
             }
             if let Some(store) = attempt(machine, plan, drivers, &candidate)? {
+                say_others(machine, plan, &candidate, candidates.all());
                 return Ok(store);
             }
         }
@@ -85,11 +87,30 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             let (seen, left) = (candidates.describe().join(", "), (deadline - now).as_secs());
             machine.notice(&format!("waiting for a {}, {left} s left; so far: {seen}", wanted(plan)));
         }
-        let limit = say_at.min(deadline).saturating_sub(now);
+        // As long as there is something to prepare, only look for events instead of waiting for one.
+        let busy = drivers.work_ahead(machine);
+        let limit = if busy { Duration::ZERO } else { say_at.min(deadline).saturating_sub(now) };
         let events = machine.sys_mut().wait_for_events(limit).map_err(|e| machine.os("wait for devices", e))?;
         if drivers.handle(machine, events)? {
             candidates.refresh(machine, &plan.store)?;
         }
+    }
+}
+
+/// When an identity fits several devices, the person should know which one was taken. A disk and its own partition are
+/// one device that is seen twice.
+fn say_others<'a, S: Sys>(
+    machine: &mut Machine<S>,
+    plan: &Plan,
+    taken: &Candidate,
+    all: impl Iterator<Item = &'a Candidate>,
+) {
+    let disk = |candidate: &Candidate| candidate.device.disk.clone().unwrap_or(candidate.device.name.clone());
+    let others = choose(&plan.store, all).into_iter().filter(|other| disk(other) != disk(taken));
+    let others: Vec<String> = others.map(Candidate::describe).collect();
+    if plan.store != StoreSpec::Any && !others.is_empty() {
+        let text = format!("{} also fits {}; taken: {}", others.join(", "), plan.store, taken.describe());
+        machine.warn(&text);
     }
 }
 
@@ -114,13 +135,14 @@ fn attempt<S: Sys>(
             _ => Ok(None),
         };
     }
-    let access = match (home::wanted(machine, plan), how.writable) {
-        (None, _) => Access::ReadOnly,
-        (Some(_), None) => Access::Refused(format!("{} cannot be written", format.name())),
-        (Some(_), Some(options)) => make_writable(machine, candidate, &how, options)?,
+    let removable = candidate.device.removable;
+    let access = match home::wanted(machine, plan, removable).map(|home| home.fits(format)) {
+        None => Access::ReadOnly,
+        Some(Err(why)) => Access::Refused(why),
+        Some(Ok(())) => make_writable(machine, candidate, &how)?,
     };
     let device = candidate.device.name.clone();
-    Ok(Some(Store { device, format, description: candidate.describe(), access }))
+    Ok(Some(Store { device, format, description: candidate.describe(), removable, access }))
 }
 
 fn op(how: &Mounting, candidate: &Candidate, access: MountFlags, options: &str) -> Op {
@@ -153,12 +175,8 @@ fn mount<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, candidate: &Ca
 }
 
 /// Mounts it again for writing. `noload` cannot be taken back by a remount, so the first mount has to go.
-fn make_writable<S: Sys>(
-    machine: &mut Machine<S>,
-    candidate: &Candidate,
-    how: &Mounting,
-    options: &str,
-) -> Result<Access> {
+fn make_writable<S: Sys>(machine: &mut Machine<S>, candidate: &Candidate, how: &Mounting) -> Result<Access> {
+    let options = how.writable.unwrap_or_default();
     machine.apply(&[Op::Unmount(Place::at(STORE))])?;
     match machine.apply(&[op(how, candidate, MountFlags::empty(), options)]) {
         Ok(()) => Ok(Access::ReadWrite),

@@ -1,1 +1,473 @@
-//! A fake kernel for tests.
+//! A fake kernel for tests of the whole boot.
+//!
+//! Takes   a [`World`]: the initramfs, the command line, what is plugged in and when, and what modules and programs do.
+//! Gives   [`Record`], a [`Sys`] that keeps every change as a line of text, advances a clock of its own, and refuses what
+//!         the kernel refuses. A plan that only a recorder would accept (/run moved below /run) does not pass here.
+//! Leaves  the machine that the test runs on alone.
+//! Fails   at the change that the test names, by number or by its text, with the errno that it names.
+//!
+//! Not faked: permissions, propagation between mount namespaces, and the limits of memory.
+
+mod devices;
+mod journal;
+mod mounts;
+mod paths;
+mod superblock;
+mod tree;
+mod world;
+
+pub use journal::{Journal, Line};
+pub use mounts::Mounted;
+pub use tree::{Content, File, Medium, Tree};
+pub use world::{Arrival, Arrives, Behaviour, Module, Told, World};
+
+use super::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
+use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use devices::Devices;
+use mounts::{Namespace, System};
+use paths::{Found, Last};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tree::{Generated, Node};
+
+/// A sleep this long is the emergency's wait for ever.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+/// File systems that no mount makes writable.
+const READ_ONLY: [&str; 4] = ["iso9660", "udf", "squashfs", "erofs"];
+
+/// How a boot came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Another program runs.
+    Exec,
+    /// The machine stopped.
+    Halted(Halt),
+    /// It waits for somebody to switch it off.
+    Waiting,
+}
+
+/// A change that fails.
+#[derive(Clone, Debug)]
+enum Failure {
+    Nth(usize),
+    Containing(String),
+}
+
+/// See the module's own text.
+#[derive(Debug)]
+pub struct Record {
+    space: Namespace,
+    devices: Devices,
+    journal: Journal,
+    world: World,
+    failures: Vec<(Failure, Errno)>,
+    changes: usize,
+    /// File systems of devices, by device, so that what was written is there after the next mount.
+    on_devices: BTreeMap<String, usize>,
+    devtmpfs: usize,
+    loops: usize,
+    at_end: Option<fn(&Record, Ending)>,
+}
+
+impl Record {
+    /// The machine as the kernel starts process 1.
+    pub fn new(world: &World) -> Record {
+        let mut space = Namespace::new(world.initramfs.clone());
+        let system = |fstype: &str| (fstype.to_owned(), fstype.to_owned());
+        let (fstype, source) = system("devtmpfs");
+        let tree = Tree::new().with("console", Node::Other).with("null", Node::Other);
+        let devtmpfs = space.add_system(System { fstype, source, tree, read_only: false });
+        let mut record = Record {
+            space,
+            devices: Devices::new(world),
+            journal: Journal::default(),
+            world: world.clone(),
+            failures: Vec::new(),
+            changes: 0,
+            on_devices: BTreeMap::new(),
+            devtmpfs,
+            loops: 0,
+            at_end: None,
+        };
+        record.make_nodes();
+        record
+    }
+
+    /// The change of this number, counted from 0, fails.
+    pub fn fail_at(&mut self, number: usize, errno: Errno) {
+        self.failures.push((Failure::Nth(number), errno));
+    }
+
+    /// Every change whose text contains this fails.
+    pub fn fail_when(&mut self, text: &str, errno: Errno) {
+        self.failures.push((Failure::Containing(text.to_owned()), errno));
+    }
+
+    /// Called where the boot or the emergency would not return: after exec, after halt, and in a wait without end. It
+    /// has to unwind; when it returns, exec and halt give an error.
+    pub fn at_end(&mut self, hook: fn(&Record, Ending)) {
+        self.at_end = Some(hook);
+    }
+
+    /// What was done so far.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// What is mounted now.
+    pub fn mounted(&self) -> Vec<Mounted> {
+        self.space.mounted()
+    }
+
+    /// The text of a link, where one stands.
+    pub fn link(&self, at: &Place) -> Option<PathBuf> {
+        let Ok(Found::There(there)) = self.space.look_up(at, Last::Keep) else { return None };
+        match self.space.node(&there) {
+            Some(Node::Link(to)) => Some(to.clone()),
+            _ => None,
+        }
+    }
+
+    /// Does one change, or fails as asked for, and writes it down.
+    fn change<T>(&mut self, text: String, act: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        let number = self.changes;
+        self.changes += 1;
+        let asked = self.failures.iter().find(|(failure, _)| match failure {
+            Failure::Nth(n) => *n == number,
+            Failure::Containing(part) => text.contains(part),
+        });
+        let done = match asked {
+            Some((_, errno)) => Err((*errno).into()),
+            None => act(self),
+        };
+        self.journal.change(text, &done);
+        done
+    }
+
+    fn end(&self, ending: Ending) {
+        if let Some(hook) = self.at_end {
+            hook(self, ending);
+        }
+    }
+
+    /// Time passed: /dev shows what is plugged in.
+    fn make_nodes(&mut self) {
+        let plugged: Vec<String> = self.devices.plugged.keys().cloned().collect();
+        self.on_devices.retain(|name, _| plugged.contains(name));
+        let Some(dev) = self.space.system_mut(self.devtmpfs) else { return };
+        dev.tree.retain(|path| path.to_str().is_none_or(|name| name.is_empty() || matches!(name, "console" | "null")));
+        for name in plugged {
+            dev.tree.insert(&name, Node::Block(name.clone()));
+        }
+        if self.devices.knows("loop") {
+            dev.tree.insert("loop-control", Node::Other);
+        }
+    }
+
+    /// /sys is asked, so it has to be there.
+    fn sysfs(&self) -> io::Result<()> {
+        let at = self.space.locate(&Place::at("/sys"))?;
+        if self.space.fstype_of(&at) == Some("sysfs") { Ok(()) } else { Err(Errno::NOENT.into()) }
+    }
+
+    fn proc_tree(&self) -> Tree {
+        Tree::new()
+            .directory("self")
+            .with("mounts", Node::Generated(Generated::Mounts))
+            .with("filesystems", Node::Generated(Generated::FileSystems))
+            .file("cmdline", format!("{}\n", self.world.cmdline).as_str())
+            .file("sys/kernel/osrelease", format!("{}\n", self.world.release).as_str())
+            .file("sys/kernel/modprobe", "/sbin/modprobe\n")
+    }
+
+    fn generated(&self, what: Generated) -> String {
+        match what {
+            Generated::FileSystems => self.devices.file_systems(),
+            Generated::Mounts => {
+                let line = |mounted: Mounted| {
+                    let access = if mounted.flags.contains(MountFlags::RDONLY) { "ro" } else { "rw" };
+                    let target = mounted.target?.to_string_lossy().replace(' ', "\\040");
+                    Some(format!("{} {target} {} {access} 0 0\n", mounted.source, mounted.fstype))
+                };
+                self.space.mounted().into_iter().filter_map(line).collect()
+            }
+        }
+    }
+
+    fn handle(&self, at: &Place) -> io::Result<File> {
+        let location = self.space.locate(at)?;
+        let content = match self.space.node(&location) {
+            Some(Node::File { content, .. }) => content.clone(),
+            Some(Node::Generated(what)) => Arc::new(Content::new(self.generated(*what))),
+            Some(Node::Block(name)) => self.devices.plugged.get(name).ok_or(Errno::NXIO)?.content.clone(),
+            Some(Node::Directory) => return Err(Errno::ISDIR.into()),
+            _ => return Err(Errno::NXIO.into()),
+        };
+        let name = at.full().to_string_lossy().into_owned();
+        Ok(File { name, content, writable: false, _user: self.space.user_of(&location)? })
+    }
+
+    fn mount(&mut self, fstype: &str, source: &str, target: &Place, flags: MountFlags, data: &str) -> io::Result<()> {
+        self.space.directory(target)?;
+        if !self.devices.knows(fstype) {
+            return Err(Errno::NODEV.into());
+        }
+        let (name, new) = (fstype.to_owned(), source.to_owned());
+        let tree = match fstype {
+            "devtmpfs" => return self.space.mount(self.devtmpfs, target, flags, None),
+            "proc" => self.proc_tree(),
+            "overlay" => self.space.overlay(data)?,
+            "sysfs" | "tmpfs" | "ramfs" => Tree::new(),
+            _ => return self.mount_device(fstype, source, target, flags),
+        };
+        let system = self.space.add_system(System { fstype: name, source: new, tree, read_only: false });
+        self.space.mount(system, target, flags, None)
+    }
+
+    fn mount_device(&mut self, fstype: &str, source: &str, target: &Place, flags: MountFlags) -> io::Result<()> {
+        let node = self.space.locate(&Place::at(source))?;
+        let Some(Node::Block(name)) = self.space.node(&node) else { return Err(Errno::NOTBLK.into()) };
+        let name = name.clone();
+        let content = self.devices.plugged.get(&name).ok_or(Errno::NXIO)?.content.clone();
+        let read_only = flags.contains(MountFlags::RDONLY) || READ_ONLY.contains(&fstype);
+        let system = match self.on_devices.get(&name).copied() {
+            Some(system) => system,
+            None => {
+                let tree = self.tree_in(&content, fstype)?;
+                let source = source.to_owned();
+                let system = self.space.add_system(System { fstype: fstype.to_owned(), source, tree, read_only });
+                self.on_devices.insert(name, system);
+                system
+            }
+        };
+        let mounted = self.space.is_mounted(system);
+        let known = self.space.system_mut(system).ok_or(Errno::NXIO)?;
+        if known.fstype != fstype {
+            return Err(Errno::INVAL.into());
+        }
+        if mounted && known.read_only != read_only {
+            return Err(Errno::BUSY.into()); // one superblock is one or the other
+        }
+        known.read_only = read_only;
+        self.space.mount(system, target, flags, None)
+    }
+
+    /// What a driver finds in these bytes; EINVAL when it is another file system, or a damaged one.
+    fn tree_in(&self, content: &Content, fstype: &str) -> io::Result<Tree> {
+        if fstype == "vfat" && !self.devices.knows("nls_cp437") {
+            return Err(Errno::INVAL.into()); // fs/fat/inode.c: codepage cp437 not found
+        }
+        match content.medium() {
+            Some(medium) if medium.fstype == fstype => Ok(medium.tree.clone()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    fn attach_and_mount(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
+        self.space.locate(&Place::at("/dev/loop-control"))?;
+        if mount.is_writable() && !image.writable {
+            return Err(Errno::ACCESS.into());
+        }
+        self.space.directory(&mount.target)?;
+        if !self.devices.knows(&mount.fstype) {
+            return Err(Errno::NODEV.into());
+        }
+        let tree = self.tree_in(&image.content, &mount.fstype)?;
+        let device = format!("/dev/loop{}", self.loops);
+        let read_only = !mount.is_writable() || READ_ONLY.contains(&mount.fstype.as_str());
+        let (fstype, source) = (mount.fstype.clone(), device.clone());
+        let system = self.space.add_system(System { fstype, source, tree, read_only });
+        self.space.mount(system, &mount.target, mount.flags, Some(image.clone()))?;
+        self.loops += 1;
+        Ok(device.into())
+    }
+
+    /// ENOENT or EACCES where `execve(2)` gives them.
+    fn executable(&self, at: &Place) -> io::Result<()> {
+        match self.space.node(&self.space.locate(at)?) {
+            Some(Node::File { executable: true, .. }) => Ok(()),
+            _ => Err(Errno::ACCESS.into()),
+        }
+    }
+
+    fn do_op(&mut self, op: &Op) -> io::Result<()> {
+        match op {
+            Op::MakeDir(at) => self.space.make_directories(at),
+            Op::Mount { fstype, source, target, flags, options } => self.mount(fstype, source, target, *flags, options),
+            Op::Bind { source, target, flags } => self.space.bind(source, target, *flags),
+            Op::Move { source, target } => self.space.move_mount(source, target),
+            Op::Unmount(at) => self.space.unmount(at),
+            Op::Symlink { to, at } => self.space.symlink(to, at),
+            Op::Write { at, text } => self.space.write(at, text),
+            Op::EmptyInitramfs => self.space.empty_initramfs(),
+            Op::SwitchRoot => self.space.switch_root(),
+        }
+    }
+}
+
+impl Sys for Record {
+    type File = File;
+
+    fn now(&self) -> Duration {
+        self.devices.now
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        self.world.arguments.iter().map(OsString::from).collect()
+    }
+
+    fn own_path(&self) -> Option<String> {
+        Some("/init".to_owned())
+    }
+
+    fn peak_memory(&self) -> Option<u64> {
+        Some(4096)
+    }
+
+    fn open(&self, at: &Place) -> io::Result<File> {
+        self.handle(at)
+    }
+
+    fn open_writable(&mut self, at: &Place) -> io::Result<File> {
+        self.change(format!("open {at}"), |record| {
+            record.space.writable_file(at)?;
+            Ok(File { writable: true, ..record.handle(at)? })
+        })
+    }
+
+    fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
+        let location = match self.space.locate(at) {
+            Ok(location) => location,
+            Err(error) => {
+                let nothing = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+                return if error.raw_os_error().is_some_and(|e| nothing.contains(&e)) { Ok(None) } else { Err(error) };
+            }
+        };
+        Ok(self.space.node(&location).map(|node| match node {
+            Node::Directory => Kind::Directory,
+            Node::File { executable, .. } => Kind::File { executable: *executable },
+            Node::Generated(_) => Kind::File { executable: false },
+            Node::Block(_) => Kind::BlockDevice,
+            Node::Link(_) | Node::Other => Kind::Other,
+        }))
+    }
+
+    fn list(&self, at: &Place) -> io::Result<Vec<Entry>> {
+        let folder = self.space.directory(at)?;
+        let tree = self.space.tree_of(folder.mount).ok_or(Errno::NOENT)?;
+        let entry = |(path, node): (&Path, &Node)| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(Entry { name, is_directory: matches!(node, Node::Directory) })
+        };
+        Ok(tree.children(&folder.path).filter_map(entry).collect())
+    }
+
+    fn block_devices(&self) -> io::Result<Vec<BlockDevice>> {
+        self.sysfs()?;
+        Ok(self.devices.plugged.values().map(|plugged| plugged.device.clone()).collect())
+    }
+
+    fn logical_block_size(&self, _disk: &str) -> io::Result<u64> {
+        self.sysfs()?;
+        Ok(512)
+    }
+
+    fn modaliases(&self) -> io::Result<Vec<String>> {
+        self.sysfs()?;
+        Ok(self.devices.modaliases.iter().cloned().collect())
+    }
+
+    fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        let events = self.devices.wait(limit)?;
+        self.make_nodes();
+        Ok(events)
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        self.devices.listen();
+        Ok(())
+    }
+
+    fn load_module(&mut self, module: &File) -> io::Result<()> {
+        self.change(format!("insmod {}", module.name), |record| {
+            record.devices.load(&module.name)?;
+            record.make_nodes();
+            Ok(())
+        })
+    }
+
+    fn mount_image(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
+        self.change(mount.to_string(), |record| record.attach_and_mount(image, mount))
+    }
+
+    fn apply(&mut self, op: &Op) -> io::Result<()> {
+        self.change(op.to_string(), |record| record.do_op(op))
+    }
+
+    fn run(&mut self, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End> {
+        self.change(program.to_string(), |record| {
+            record.space.locate(&Place::new_root("/dev/null"))?;
+            record.executable(&Place::within(NEW_ROOT, &program.path))?;
+            let behaviour = record.world.programs.get(&*program.path.to_string_lossy());
+            let Some(Behaviour { prints, end }) = behaviour else { return Ok(End::Exited(0)) };
+            prints.iter().for_each(|text| line(text));
+            let end = end.clone();
+            if end == End::TimedOut {
+                record.devices.advance(record.devices.now.saturating_add(program.limit));
+            }
+            Ok(end)
+        })
+    }
+
+    fn exec(&mut self, program: &Path, arguments: &[OsString]) -> io::Result<Infallible> {
+        let words = arguments.iter().map(|word| format!(" {}", word.to_string_lossy()));
+        let text = format!("exec {}{}", program.display(), words.collect::<String>());
+        self.change(text, |record| record.executable(&Place::at(program)))?;
+        self.end(Ending::Exec);
+        Err(io::Error::other("the fake kernel runs no programs"))
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        self.journal.say(level, line);
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        if time >= FOR_EVER {
+            self.end(Ending::Waiting);
+        }
+        // There is no failure to report, and none is possible.
+        let _ = self.change(format!("sleep {}", time.as_secs()), |record| {
+            record.devices.advance(record.devices.now.saturating_add(time));
+            Ok(())
+        });
+        self.make_nodes();
+    }
+
+    fn shell(&mut self) -> io::Result<()> {
+        self.change("shell".to_owned(), |record| {
+            record.space.locate(&Place::at("/dev/console"))?;
+            let shells = ["/bin/sh", "/bin/busybox", "/usr/bin/busybox"];
+            if shells.iter().any(|shell| record.executable(&Place::at(shell)).is_ok()) {
+                return Ok(());
+            }
+            Err(io::Error::new(io::ErrorKind::NotFound, "the initramfs has none"))
+        })
+    }
+
+    fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
+        let text = match how {
+            Halt::Reboot => "reboot",
+            Halt::PowerOff => "power off",
+        };
+        self.change(text.to_owned(), |_| Ok(()))?;
+        self.end(Ending::Halted(how));
+        Err(io::Error::other("the fake kernel does not stop"))
+    }
+}

@@ -4,13 +4,16 @@ use super::*;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// A name, and its values with their priorities.
+type Named<'a> = (&'a [u8], &'a [(u32, &'a str)]);
+
 /// Writes the trie of some names below a common start, and gives the reference of its root.
-fn write(names: &[(&[u8], &[(u32, &str)])], out: &mut Vec<u8>) -> u32 {
+fn write(names: &[Named], out: &mut Vec<u8>) -> u32 {
     let first = names[0].0;
     let shared =
         first.iter().enumerate().take_while(|(at, letter)| names.iter().all(|(name, _)| name.get(*at) == Some(letter)));
     let prefix = first[..shared.count()].to_vec();
-    let mut children: BTreeMap<u8, Vec<(&[u8], &[(u32, &str)])>> = BTreeMap::new();
+    let mut children: BTreeMap<u8, Vec<Named>> = BTreeMap::new();
     let mut values: &[(u32, &str)] = &[];
     for (name, own) in names {
         match name[prefix.len()..].split_first() {

@@ -1,0 +1,148 @@
+//! What the virtual machine tests share: init as it is shipped, a machine with one store, and questions to the guest.
+
+#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "tests; clippy.toml does not see this file as one"
+)]
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use isolde_mkinitrd::{Compression, Form, Source};
+use isolde_qemu::fixtures::Iso;
+use isolde_qemu::machine::{Bus, Disk, Machine, Shell, Vm};
+use isolde_qemu::store::Store;
+
+/// A whole boot in software emulation takes half a minute on two idle cores; they may be busy.
+pub const BOOT: Duration = Duration::from_secs(400);
+/// A refusal comes before the root, and takes a few seconds.
+pub const REFUSAL: Duration = Duration::from_secs(150);
+
+/// Where this run keeps its images and logs.
+pub fn folder() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR"))
+}
+
+/// The second initrd with the init that is shipped: release profile, static.
+pub fn second_initrd(form: Form) -> PathBuf {
+    static INIT: OnceLock<PathBuf> = OnceLock::new();
+    let init = INIT.get_or_init(|| {
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "--bin", "isolde-init", "--message-format=json", "--manifest-path"])
+            .arg(manifest)
+            .output()
+            .expect("cargo starts");
+        assert!(built.status.success(), "build isolde-init: {}", String::from_utf8_lossy(&built.stderr));
+        let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+        let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).last();
+        PathBuf::from(path.expect("cargo names the program that it built"))
+    });
+    let name = match form {
+        Form::Init => "isolde.img",
+        Form::Rdinit => "isolde-rdinit.img",
+    };
+    let plan = isolde_mkinitrd::plan(form, Source::open(init).unwrap(), Vec::new()).unwrap();
+    let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0).unwrap();
+    // Tests run at the same time: each writes the same bytes under a name of its own and moves it into place.
+    let path = folder().join(name);
+    let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
+    std::fs::write(own.path(), bytes).unwrap();
+    own.persist(&path).unwrap();
+    path
+}
+
+/// A store of this test's own.
+pub fn build(name: &str, store: &Store) -> PathBuf {
+    let image = folder().join(format!("{name}.store"));
+    store.build(&image).unwrap();
+    image
+}
+
+/// A machine with the ISO's kernel, its own initrd and ours after it.
+pub fn machine(name: &str, iso: &Iso, form: Form, words: &str) -> Machine {
+    let ours = second_initrd(form);
+    let words = match form {
+        Form::Init => words.to_owned(),
+        Form::Rdinit => format!("rdinit=/isolde/init {words}"),
+    };
+    Machine::direct(name, folder(), &iso.kernel, &[&iso.initrd, &ours], &words)
+}
+
+/// A running machine, its boot over, and what it can be asked.
+pub struct Booted {
+    pub vm: Vm,
+    pub shell: Shell,
+}
+
+impl Booted {
+    /// Starts it and waits until the real init is done, whatever its result.
+    pub fn start(machine: &Machine) -> Booted {
+        let mut vm = machine.start().unwrap();
+        let mut shell = vm.shell(BOOT).unwrap();
+        shell.run_within("systemctl is-system-running --wait", BOOT).unwrap();
+        Booted { vm, shell }
+    }
+
+    /// The output of a command that has to succeed, trimmed.
+    pub fn ask(&mut self, command: &str) -> String {
+        self.shell.check(command).unwrap().trim().to_owned()
+    }
+
+    /// `FSTYPE SOURCE` of a mount point.
+    pub fn mount_at(&mut self, target: &str) -> String {
+        let text = self.ask(&format!("findmnt -n -r -o FSTYPE,SOURCE {target}"));
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    /// A mount point's options, each with a comma on both sides.
+    pub fn options_of(&mut self, target: &str) -> String {
+        format!(",{},", self.ask(&format!("findmnt -n -r -o OPTIONS {target}")))
+    }
+
+    pub fn report(&mut self) -> serde_json::Value {
+        serde_json::from_str(&self.ask("cat /run/isolde/report.json")).unwrap()
+    }
+
+    /// What holds after every boot of ours: systemd is content, the initramfs is gone from memory, and every loop
+    /// device will go when its mount goes.
+    pub fn assert_clean(&mut self) {
+        assert_eq!(self.ask("systemctl --failed --plain --no-legend"), "");
+        assert_eq!(self.ask("systemctl is-system-running"), "running");
+        assert_eq!(self.ask("ls -d /etc/initrd-release 2>/dev/null || true"), "");
+        // Unpacked, the stock initrd alone is over 100 MB, and memory of the initramfs counts as Shmem.
+        let shmem: u64 = self.ask("awk '/^Shmem:/ {print $2}' /proc/meminfo").parse().unwrap();
+        assert!(shmem < 40_000, "{shmem} kB are held by files in memory: was the initramfs emptied?");
+        let loops = self.ask("losetup -n -l -O NAME,AUTOCLEAR");
+        assert!(!loops.is_empty() && loops.lines().all(|line| line.split_whitespace().nth(1) == Some("1")), "{loops}");
+        assert_eq!(self.ask("cat /proc/sys/kernel/modprobe"), "/sbin/modprobe");
+    }
+
+    pub fn power_off(mut self) {
+        assert!(self.vm.power_off(&mut self.shell, BOOT).unwrap().success());
+    }
+}
+
+/// Starts a machine whose boot must be refused: the message (a regular expression) is on the console, the machine powers
+/// off by itself as asked, and the real init never ran.
+pub fn assert_refused(machine: &Machine, message: &str) {
+    let mut vm = machine.start().unwrap();
+    vm.wait_for(message, REFUSAL).unwrap();
+    vm.wait_for("isolde: hint: ", REFUSAL).unwrap();
+    vm.wait_for("isolde: powering off in ", REFUSAL).unwrap();
+    vm.wait_for_end(REFUSAL).unwrap();
+    let log = vm.log_text().unwrap();
+    assert!(!log.contains("systemd["), "the real init was started");
+    assert!(!log.contains("Kernel panic"), "{log}");
+}
+
+/// `bus` is what every test has that does not say otherwise: a stick on USB.
+pub fn stick(image: &Path) -> Disk {
+    Disk::new("stick", image, Bus::Usb)
+}

@@ -1,0 +1,139 @@
+//! Devices, drivers and time of the fake kernel.
+//!
+//! Takes   the arrivals of a world and the modules that are loaded.
+//! Gives   the devices that are there now, and an event for each change since somebody listens.
+
+use super::tree::Content;
+use super::world::{Arrival, Arrives, Module, Told, World};
+use crate::sys::{BlockDevice, Event};
+use rustix::io::Errno;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What every kernel has.
+const VIRTUAL: [&str; 5] = ["proc", "sysfs", "devtmpfs", "tmpfs", "ramfs"];
+
+/// A block device that is plugged in.
+#[derive(Clone, Debug)]
+pub(super) struct Plugged {
+    pub(super) device: BlockDevice,
+    pub(super) content: Arc<Content>,
+}
+
+/// See the module's own text.
+#[derive(Debug)]
+pub(super) struct Devices {
+    pub(super) now: Duration,
+    coming: Vec<Arrival>,
+    pub(super) plugged: BTreeMap<String, Plugged>,
+    pub(super) modaliases: BTreeSet<String>,
+    events: Option<Vec<Event>>,
+    known: BTreeSet<String>,
+    modules: BTreeMap<String, Module>,
+    loaded: BTreeSet<String>,
+}
+
+impl Devices {
+    pub(super) fn new(world: &World) -> Devices {
+        let mut coming = world.arrivals.clone();
+        coming.sort_by_key(|arrival| arrival.at);
+        let known = VIRTUAL.iter().map(|name| (*name).to_owned()).chain(world.built_in.iter().cloned()).collect();
+        let mut devices = Devices {
+            now: Duration::ZERO,
+            coming,
+            plugged: BTreeMap::new(),
+            modaliases: BTreeSet::new(),
+            events: None,
+            known,
+            modules: world.modules.clone(),
+            loaded: BTreeSet::new(),
+        };
+        devices.advance(Duration::ZERO);
+        devices
+    }
+
+    /// Whether the kernel has this file system, `loop`, or code page by now.
+    pub(super) fn knows(&self, name: &str) -> bool {
+        self.known.contains(name)
+    }
+
+    /// /proc/filesystems.
+    pub(super) fn file_systems(&self) -> String {
+        let line = |name: &String| {
+            let nodev = VIRTUAL.contains(&name.as_str()) || name == "overlay";
+            format!("{}\t{name}\n", if nodev { "nodev" } else { "" })
+        };
+        let is_one = |name: &&String| name.as_str() != "loop" && !name.starts_with("nls_");
+        self.known.iter().filter(is_one).map(line).collect()
+    }
+
+    pub(super) fn listen(&mut self) {
+        self.events.get_or_insert_default();
+    }
+
+    /// Lets time pass until something is told, at most this long.
+    pub(super) fn wait(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        let end = self.now.saturating_add(limit);
+        let Some(events) = &self.events else { return Err(Errno::NOTCONN.into()) };
+        if events.is_empty() {
+            let next = self.coming.iter().filter(|arrival| self.has_driver(arrival)).map(|arrival| arrival.at).min();
+            self.advance(next.map_or(end, |at| at.clamp(self.now, end)));
+        }
+        Ok(self.events.as_mut().map(std::mem::take).unwrap_or_default())
+    }
+
+    /// Lets time pass.
+    pub(super) fn advance(&mut self, to: Duration) {
+        self.now = self.now.max(to);
+        for arrival in std::mem::take(&mut self.coming) {
+            if arrival.at > self.now || !self.has_driver(&arrival) {
+                self.coming.push(arrival);
+                continue;
+            }
+            let event = match arrival.what {
+                Arrives::Device(device, content) => {
+                    let content = Arc::new(content);
+                    self.plugged.insert(device.name.clone(), Plugged { device, content });
+                    Event::Block
+                }
+                Arrives::Gone(name) => {
+                    self.plugged.remove(&name);
+                    Event::Block
+                }
+                Arrives::Modalias(modalias) => {
+                    self.modaliases.insert(modalias.clone());
+                    Event::Device { modalias }
+                }
+            };
+            if let Some(events) = &mut self.events {
+                events.push(if arrival.told == Told::Lost { Event::Lost } else { event });
+            }
+        }
+    }
+
+    fn has_driver(&self, arrival: &Arrival) -> bool {
+        arrival.driver.as_ref().is_none_or(|driver| self.loaded.contains(driver))
+    }
+
+    /// Loads a module by its file's name.
+    pub(super) fn load(&mut self, file: &str) -> io::Result<()> {
+        let name = file.rsplit('/').next().unwrap_or(file);
+        let name = name.split_once(".ko").map_or(name, |(name, _)| name).replace('-', "_");
+        if self.loaded.contains(&name) {
+            return Ok(());
+        }
+        let module = self.modules.get(&name).cloned().unwrap_or_default();
+        if module.needs.iter().any(|needed| !self.loaded.contains(needed)) {
+            return Err(Errno::NOENT.into()); // unknown symbol
+        }
+        if let Some(errno) = module.refuses {
+            return Err(io::Error::from_raw_os_error(errno));
+        }
+        self.loaded.insert(name);
+        self.known.extend(module.provides);
+        self.advance(self.now);
+        Ok(())
+    }
+}

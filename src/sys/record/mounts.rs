@@ -1,0 +1,340 @@
+//! The mounts of the fake kernel, and the changes that it makes or refuses as the real one does.
+//!
+//! Takes   operations on places.
+//! Gives   a namespace in which their effect is seen by every later look-up.
+//! Fails   with the errno of `mount(2)`, `umount(2)`, `move_mount(2)`, `mkdir(2)`, `symlink(2)` and `open(2)`.
+
+use super::paths::{Found, Last, Location};
+use super::tree::{Content, File, Node, Tree};
+use crate::op::{NEW_ROOT, Place};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+/// A mounted file system. Several mounts can show one.
+#[derive(Clone, Debug)]
+pub(super) struct System {
+    pub(super) fstype: String,
+    pub(super) source: String,
+    pub(super) tree: Tree,
+    /// The file system's own state; each mount has its flags besides.
+    pub(super) read_only: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Mount {
+    system: usize,
+    /// The part of the file system that it shows.
+    top: PathBuf,
+    at: Option<Location>,
+    flags: MountFlags,
+    /// Cloned into every open file.
+    users: Arc<()>,
+    /// The image that a loop device has open.
+    _image: Option<File>,
+}
+
+/// A mount as /proc/mounts shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mounted {
+    /// Device or name.
+    pub source: String,
+    /// Mount point from the present root; `None` when no path leads there any more.
+    pub target: Option<PathBuf>,
+    /// File system type.
+    pub fstype: String,
+    /// Flags of the mount.
+    pub flags: MountFlags,
+}
+
+/// All mounts, and where `/` is.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    systems: Vec<System>,
+    mounts: BTreeMap<usize, Mount>,
+    next: usize,
+    pub(super) root: Location,
+}
+
+impl Namespace {
+    /// The initramfs alone.
+    pub(super) fn new(initramfs: Tree) -> Namespace {
+        let root = Location { mount: 0, path: PathBuf::new() };
+        let mut space = Namespace { systems: Vec::new(), mounts: BTreeMap::new(), next: 0, root };
+        let (fstype, source) = ("rootfs".to_owned(), "none".to_owned());
+        let system = space.add_system(System { fstype, source, tree: initramfs, read_only: false });
+        space.add_mount(system, PathBuf::new(), None, MountFlags::empty(), None);
+        space
+    }
+
+    /// A file system that is not mounted yet.
+    pub(super) fn add_system(&mut self, system: System) -> usize {
+        self.systems.push(system);
+        self.systems.len() - 1
+    }
+
+    pub(super) fn system_mut(&mut self, number: usize) -> Option<&mut System> {
+        self.systems.get_mut(number)
+    }
+
+    /// Whether any mount shows it.
+    pub(super) fn is_mounted(&self, system: usize) -> bool {
+        self.mounts.values().any(|mount| mount.system == system)
+    }
+
+    fn add_mount(&mut self, system: usize, top: PathBuf, at: Option<Location>, flags: MountFlags, image: Option<File>) {
+        let mount = Mount { system, top, at, flags, users: Arc::new(()), _image: image };
+        self.mounts.insert(self.next, mount);
+        self.next += 1;
+    }
+
+    pub(super) fn tree_of(&self, mount: usize) -> Option<&Tree> {
+        Some(&self.systems.get(self.mounts.get(&mount)?.system)?.tree)
+    }
+
+    pub(super) fn top_of(&self, mount: usize) -> Option<&Path> {
+        Some(&self.mounts.get(&mount)?.top)
+    }
+
+    pub(super) fn mount_point(&self, mount: usize) -> Option<&Location> {
+        self.mounts.get(&mount)?.at.as_ref()
+    }
+
+    /// The mount on a location, and where its top is.
+    pub(super) fn mounted_on(&self, at: &Location) -> Option<(usize, PathBuf)> {
+        let (number, mount) = self.mounts.iter().find(|(_, mount)| mount.at.as_ref() == Some(at))?;
+        Some((*number, mount.top.clone()))
+    }
+
+    /// What keeps the mount busy while somebody holds it.
+    pub(super) fn user_of(&self, at: &Location) -> io::Result<Arc<()>> {
+        Ok(self.mounts.get(&at.mount).ok_or(Errno::NOENT)?.users.clone())
+    }
+
+    pub(super) fn fstype_of(&self, at: &Location) -> Option<&str> {
+        Some(&self.systems.get(self.mounts.get(&at.mount)?.system)?.fstype)
+    }
+
+    /// Every mount, the oldest first.
+    pub(super) fn mounted(&self) -> Vec<Mounted> {
+        let shown = |(number, mount): (&usize, &Mount)| {
+            let system = self.systems.get(mount.system)?;
+            let (source, fstype) = (system.source.clone(), system.fstype.clone());
+            Some(Mounted { source, target: self.path_of(*number), fstype, flags: mount.flags })
+        };
+        self.mounts.iter().filter_map(shown).collect()
+    }
+
+    /// Shows a file system at a place.
+    pub(super) fn mount(
+        &mut self,
+        system: usize,
+        target: &Place,
+        flags: MountFlags,
+        image: Option<File>,
+    ) -> io::Result<()> {
+        let at = self.directory(target)?;
+        self.add_mount(system, PathBuf::new(), Some(at), flags, image);
+        Ok(())
+    }
+
+    /// A directory that has to be there.
+    pub(super) fn directory(&self, at: &Place) -> io::Result<Location> {
+        let location = self.locate(at)?;
+        match self.node(&location) {
+            Some(Node::Directory) => Ok(location),
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+
+    pub(super) fn bind(&mut self, source: &Place, target: &Place, flags: MountFlags) -> io::Result<()> {
+        let (from, at) = (self.directory(source)?, self.directory(target)?);
+        let shown = self.mounts.get(&from.mount).ok_or(Errno::INVAL)?;
+        // A bind mount inherits its source's flags, and a remount replaces all of them.
+        let (system, flags) = (shown.system, if flags.is_empty() { shown.flags } else { flags });
+        self.add_mount(system, from.path, Some(at), flags, None);
+        Ok(())
+    }
+
+    pub(super) fn move_mount(&mut self, source: &Place, target: &Place) -> io::Result<()> {
+        let (from, at) = (self.locate(source)?, self.directory(target)?);
+        self.move_to(&from, at)
+    }
+
+    fn move_to(&mut self, from: &Location, at: Location) -> io::Result<()> {
+        if self.top_of(from.mount) != Some(&from.path) || self.mount_point(from.mount).is_none() {
+            return Err(Errno::INVAL.into()); // no mount point, or the initramfs itself
+        }
+        let mut above = Some(at.mount);
+        while let Some(mount) = above {
+            if mount == from.mount {
+                return Err(Errno::LOOP.into()); // below itself
+            }
+            above = self.mount_point(mount).map(|at| at.mount);
+        }
+        self.mounts.get_mut(&from.mount).ok_or(Errno::INVAL)?.at = Some(at);
+        Ok(())
+    }
+
+    pub(super) fn unmount(&mut self, at: &Place) -> io::Result<()> {
+        let location = self.locate(at)?;
+        let mount = self.mounts.get(&location.mount).ok_or(Errno::INVAL)?;
+        if mount.top != location.path || mount.at.is_none() {
+            return Err(Errno::INVAL.into());
+        }
+        let below = self.mounts.values().any(|m| m.at.as_ref().is_some_and(|at| at.mount == location.mount));
+        if below || Arc::strong_count(&mount.users) > 1 || self.root.mount == location.mount {
+            return Err(Errno::BUSY.into());
+        }
+        self.mounts.remove(&location.mount);
+        Ok(())
+    }
+
+    /// The merged view of an overlay's layers. It is taken when it is mounted: the layers are read-only, and its upper is
+    /// changed through it alone.
+    pub(super) fn overlay(&self, options: &str) -> io::Result<Tree> {
+        let option = |name: &str| options.split(',').find_map(|o| o.strip_prefix(name)?.strip_prefix('='));
+        let lower = option("lowerdir").ok_or(Errno::INVAL)?;
+        let mut tree = Tree::new();
+        // The first one of the list is the highest.
+        for layer in lower.split(':').rev() {
+            self.merge(&mut tree, &self.directory(&Place::at(layer))?)?;
+        }
+        if let Some(upper) = option("upperdir") {
+            let work = self.directory(&Place::at(option("workdir").ok_or(Errno::INVAL)?))?;
+            let upper = self.directory(&Place::at(upper))?;
+            self.writable(&upper)?;
+            let nested = upper.path.starts_with(&work.path) || work.path.starts_with(&upper.path);
+            if upper.mount != work.mount || nested {
+                return Err(Errno::INVAL.into());
+            }
+            self.merge(&mut tree, &upper)?;
+        }
+        Ok(tree)
+    }
+
+    fn merge(&self, tree: &mut Tree, layer: &Location) -> io::Result<()> {
+        let from = self.tree_of(layer.mount).ok_or(Errno::NOENT)?;
+        for (path, node) in from.nodes() {
+            let Ok(path) = path.strip_prefix(&layer.path) else { continue };
+            let merged = matches!((tree.get(path), node), (Some(Node::Directory), Node::Directory));
+            if !merged {
+                tree.retain(|below| below == path || !below.starts_with(path));
+                tree.insert(path, node.clone());
+            }
+        }
+        Ok(())
+    }
+
+    /// EROFS where nothing can be written.
+    fn writable(&self, at: &Location) -> io::Result<()> {
+        let mount = self.mounts.get(&at.mount).ok_or(Errno::NOENT)?;
+        let system = self.systems.get(mount.system).ok_or(Errno::NOENT)?;
+        if mount.flags.contains(MountFlags::RDONLY) || system.read_only {
+            return Err(Errno::ROFS.into());
+        }
+        Ok(())
+    }
+
+    /// Writable as an open file is asked to be: the file has to be there.
+    pub(super) fn writable_file(&self, at: &Place) -> io::Result<Location> {
+        let location = self.locate(at)?;
+        self.writable(&location)?;
+        Ok(location)
+    }
+
+    fn put(&mut self, folder: &Location, name: &OsString, node: Node) -> io::Result<()> {
+        self.writable(folder)?;
+        if matches!(self.fstype_of(folder), Some("proc" | "sysfs")) {
+            return Err(Errno::NOENT.into()); // nobody but the kernel makes names there
+        }
+        let system = self.mounts.get(&folder.mount).ok_or(Errno::NOENT)?.system;
+        let tree = &mut self.systems.get_mut(system).ok_or(Errno::NOENT)?.tree;
+        tree.insert(folder.path.join(name), node);
+        Ok(())
+    }
+
+    pub(super) fn make_directories(&mut self, at: &Place) -> io::Result<()> {
+        let mut made = Place::within(at.tree(), "");
+        for component in at.inner().components() {
+            let Component::Normal(name) = component else { return Err(Errno::INVAL.into()) };
+            made = made.join(Path::new(name));
+            match self.look_up(&made, Last::Follow)? {
+                Found::There(there) if matches!(self.node(&there), Some(Node::Directory)) => {}
+                Found::There(_) => return Err(Errno::NOTDIR.into()),
+                Found::Missing { .. } => match self.look_up(&made, Last::Keep)? {
+                    Found::Missing { folder, name } => self.put(&folder, &name, Node::Directory)?,
+                    Found::There(_) => return Err(Errno::EXIST.into()), // a link to nowhere
+                },
+            }
+        }
+        self.directory(at).map(|_| ())
+    }
+
+    pub(super) fn symlink(&mut self, to: &str, at: &Place) -> io::Result<()> {
+        match self.look_up(at, Last::Keep)? {
+            Found::Missing { folder, name } => self.put(&folder, &name, Node::Link(to.into())),
+            Found::There(there) => match (self.node(&there), there.path.parent(), there.path.file_name()) {
+                (Some(Node::Directory), ..) => Err(Errno::ISDIR.into()),
+                (_, Some(folder), Some(name)) => {
+                    let (folder, name) = (Location { mount: there.mount, path: folder.to_path_buf() }, name.to_owned());
+                    self.put(&folder, &name, Node::Link(to.into()))
+                }
+                _ => Err(Errno::INVAL.into()),
+            },
+        }
+    }
+
+    pub(super) fn write(&mut self, at: &Place, text: &str) -> io::Result<()> {
+        let content = Arc::new(Content::from(text));
+        match self.look_up(at, Last::Follow)? {
+            Found::Missing { folder, name } => self.put(&folder, &name, Node::File { content, executable: false }),
+            Found::There(there) => {
+                self.writable(&there)?;
+                let system = self.mounts.get(&there.mount).ok_or(Errno::NOENT)?.system;
+                let tree = &mut self.systems.get_mut(system).ok_or(Errno::NOENT)?.tree;
+                match tree.get(&there.path) {
+                    Some(Node::File { executable, .. }) => {
+                        let node = Node::File { content, executable: *executable };
+                        tree.insert(there.path, node);
+                        Ok(())
+                    }
+                    Some(Node::Directory) => Err(Errno::ISDIR.into()),
+                    _ => Err(Errno::ACCESS.into()),
+                }
+            }
+        }
+    }
+
+    /// Deletes the initramfs, but for the folders that lead to mount points.
+    pub(super) fn empty_initramfs(&mut self) -> io::Result<()> {
+        let new_root = self.locate(&Place::at(NEW_ROOT))?;
+        let mark = |path: &str| self.locate(&Place::at(path)).is_ok();
+        if self.root.mount != 0 || new_root.mount == 0 || !(mark("/init") || mark("/isolde/init")) {
+            return Err(Errno::PERM.into());
+        }
+        let points: Vec<PathBuf> = self
+            .mounts
+            .values()
+            .filter_map(|m| m.at.as_ref())
+            .filter(|at| at.mount == 0)
+            .map(|at| at.path.clone())
+            .collect();
+        let initramfs = self.systems.first_mut().ok_or(Errno::NOENT)?;
+        initramfs.tree.retain(|path| points.iter().any(|point| point.starts_with(path)));
+        Ok(())
+    }
+
+    /// The new root goes on top of the initramfs, and paths count from it.
+    pub(super) fn switch_root(&mut self) -> io::Result<()> {
+        let from = self.directory(&Place::at(NEW_ROOT))?;
+        let at = self.root.clone();
+        self.move_to(&from, at)?;
+        self.root = from;
+        Ok(())
+    }
+}

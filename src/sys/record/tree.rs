@@ -1,0 +1,261 @@
+//! What a fake file system holds: directories, files, links, and images that hold file systems in turn.
+//!
+//! Takes   names and bytes from a test.
+//! Gives   [`Tree`], [`Medium`] and [`File`], values without any kernel behind them.
+//! Fails   only when an open file is read: with the error that the test gave its contents.
+
+use super::superblock;
+use crate::formats::ReadAt;
+use crate::sys::Advise;
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The bytes of a file or of a block device.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    bytes: Vec<u8>,
+    size: u64,
+    medium: Option<Arc<Medium>>,
+    unreadable_from: Option<u64>,
+}
+
+impl Content {
+    /// These bytes.
+    pub fn new(bytes: impl Into<Vec<u8>>) -> Content {
+        let bytes = bytes.into();
+        Content { size: bytes.len() as u64, bytes, medium: None, unreadable_from: None }
+    }
+
+    /// An image of a file system: its superblock is real, the rest is zeroes, and a mount of it shows the tree.
+    pub fn image(medium: &Medium) -> Content {
+        let bytes = superblock::bytes(medium);
+        Content { size: medium.size, bytes, medium: Some(Arc::new(medium.clone())), unreadable_from: None }
+    }
+
+    /// The same bytes, with nothing in them that could be mounted: a damaged image.
+    #[must_use]
+    pub fn damaged(self) -> Content {
+        Content { medium: None, ..self }
+    }
+
+    /// Cut short, or made longer with zeroes. A file system that was cut short no longer mounts.
+    #[must_use]
+    pub fn resized(mut self, size: u64) -> Content {
+        if size < self.size {
+            self.medium = None;
+            self.bytes.truncate(usize::try_from(size).unwrap_or(usize::MAX));
+        }
+        Content { size, ..self }
+    }
+
+    /// One bit differs: the file system still mounts, the checksum is another one.
+    #[must_use]
+    pub fn with_changed_byte(mut self, at: usize) -> Content {
+        if self.bytes.len() <= at {
+            self.bytes.resize(at + 1, 0);
+        }
+        if let Some(byte) = self.bytes.get_mut(at) {
+            *byte ^= 1;
+        }
+        Content { size: self.size.max(at as u64 + 1), ..self }
+    }
+
+    /// Reads from this byte on fail with EIO, as on a worn-out stick.
+    #[must_use]
+    pub fn unreadable_from(self, offset: u64) -> Content {
+        Content { unreadable_from: Some(offset), ..self }
+    }
+
+    /// Bytes in all.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// All bytes, for a checksum in a test.
+    pub fn to_vec(&self) -> Vec<u8> {
+        let mut all = self.bytes.clone();
+        all.resize(usize::try_from(self.size).unwrap_or(all.len()), 0);
+        all
+    }
+
+    /// What a mount of these bytes shows.
+    pub(super) fn medium(&self) -> Option<&Arc<Medium>> {
+        self.medium.as_ref()
+    }
+}
+
+impl From<&str> for Content {
+    fn from(text: &str) -> Content {
+        Content::new(text)
+    }
+}
+
+/// A file system in an image file or on a device.
+#[derive(Clone, Debug)]
+pub struct Medium {
+    /// The kernel's name of its type: `iso9660`, `squashfs`, `erofs`, `ext4` or `vfat`.
+    pub fstype: &'static str,
+    /// As blkid prints it; empty where there is none.
+    pub uuid: String,
+    /// Volume label; empty where there is none.
+    pub label: String,
+    /// Bytes, also in its superblock.
+    pub size: u64,
+    /// What is in it.
+    pub tree: Tree,
+}
+
+impl Medium {
+    /// A file system of 2 MiB (more than a floppy, for which other rules hold) without label and UUID.
+    pub fn new(fstype: &'static str, tree: Tree) -> Medium {
+        Medium { fstype, uuid: String::new(), label: String::new(), size: 2 << 20, tree }
+    }
+
+    /// With this label.
+    #[must_use]
+    pub fn labelled(self, label: &str) -> Medium {
+        Medium { label: label.to_owned(), ..self }
+    }
+
+    /// With this UUID, as blkid prints it.
+    #[must_use]
+    pub fn identified(self, uuid: &str) -> Medium {
+        Medium { uuid: uuid.to_owned(), ..self }
+    }
+}
+
+/// What the kernel makes up when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Generated {
+    Mounts,
+    FileSystems,
+}
+
+/// One name of a tree.
+#[derive(Clone, Debug)]
+pub(super) enum Node {
+    Directory,
+    File { content: Arc<Content>, executable: bool },
+    Link(PathBuf),
+    Block(String),
+    Generated(Generated),
+    Other,
+}
+
+/// A directory tree. Paths count from its top, without a leading slash; folders above a name are made with it.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    nodes: BTreeMap<PathBuf, Node>,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree { nodes: [(PathBuf::new(), Node::Directory)].into() }
+    }
+}
+
+impl Tree {
+    /// An empty directory.
+    pub fn new() -> Tree {
+        Tree::default()
+    }
+
+    /// With this folder.
+    #[must_use]
+    pub fn directory(self, path: &str) -> Tree {
+        self.with(path, Node::Directory)
+    }
+
+    /// With this file.
+    #[must_use]
+    pub fn file(self, path: &str, content: impl Into<Content>) -> Tree {
+        let content = Arc::new(content.into());
+        self.with(path, Node::File { content, executable: false })
+    }
+
+    /// With this file, which may be executed.
+    #[must_use]
+    pub fn program(self, path: &str) -> Tree {
+        let content = Arc::new(Content::from("#!/bin/sh\n"));
+        self.with(path, Node::File { content, executable: true })
+    }
+
+    /// With this symbolic link.
+    #[must_use]
+    pub fn link(self, path: &str, to: &str) -> Tree {
+        self.with(path, Node::Link(to.into()))
+    }
+
+    pub(super) fn with(mut self, path: &str, node: Node) -> Tree {
+        for folder in Path::new(path).ancestors().skip(1) {
+            self.nodes.entry(folder.to_path_buf()).or_insert(Node::Directory);
+        }
+        self.insert(path, node);
+        self
+    }
+
+    pub(super) fn get(&self, path: &Path) -> Option<&Node> {
+        self.nodes.get(path)
+    }
+
+    pub(super) fn insert(&mut self, path: impl Into<PathBuf>, node: Node) {
+        self.nodes.insert(path.into(), node);
+    }
+
+    pub(super) fn nodes(&self) -> impl Iterator<Item = (&PathBuf, &Node)> {
+        self.nodes.iter()
+    }
+
+    /// Names in a folder, sorted.
+    pub(super) fn children(&self, folder: &Path) -> impl Iterator<Item = (&Path, &Node)> {
+        self.nodes.iter().filter_map(move |(path, node)| {
+            let inside = path.parent() == Some(folder);
+            inside.then_some((path.as_path(), node))
+        })
+    }
+
+    /// Without what does not satisfy the condition.
+    pub(super) fn retain(&mut self, keep: impl Fn(&Path) -> bool) {
+        self.nodes.retain(|path, _| keep(path));
+    }
+}
+
+/// An open file: bytes with a name. While it is open, the mount that it is on is busy.
+#[derive(Clone, Debug)]
+pub struct File {
+    pub(super) name: String,
+    pub(super) content: Arc<Content>,
+    pub(super) writable: bool,
+    /// Held for its count alone.
+    pub(super) _user: Arc<()>,
+}
+
+impl File {
+    /// The name that it was opened by.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl ReadAt for File {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let content = &self.content;
+        let count = usize::try_from(content.size.saturating_sub(offset)).unwrap_or(buf.len()).min(buf.len());
+        if count > 0 && content.unreadable_from.is_some_and(|from| offset + count as u64 > from) {
+            return Err(Errno::IO.into());
+        }
+        let given = buf.get_mut(..count).unwrap_or_default();
+        given.fill(0);
+        content.bytes.as_slice().read_at(given, offset)?;
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.content.size)
+    }
+}
+
+impl Advise for File {}

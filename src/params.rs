@@ -216,8 +216,13 @@ pub(crate) const NOT_YET: &[&str] =
 
 /// The row of a parameter's name, `-` and `_` being the same.
 pub(crate) fn find(name: &str) -> Option<&'static Param> {
+    PARAMS.iter().find(|param| same(param.key, name))
+}
+
+/// Whether two names are the same, `-` and `_` being one character as in the kernel's own parser (kernel/params.c).
+pub(crate) fn same(one: &str, other: &str) -> bool {
     let same = |a: u8, b: u8| a == b || (matches!(a, b'-' | b'_') && matches!(b, b'-' | b'_'));
-    PARAMS.iter().find(|p| p.key.len() == name.len() && p.key.bytes().zip(name.bytes()).all(|(a, b)| same(a, b)))
+    one.len() == other.len() && one.bytes().zip(other.bytes()).all(|(a, b)| same(a, b))
 }
 
 fn is_identity((key, value): (&str, &str)) -> bool {

@@ -355,6 +355,9 @@ fn partitions_as_partx_sees_them() {
     assert_eq!(probe(&bytes.as_slice()).unwrap().unwrap().format, Format::Iso9660);
 }
 
+/// Name, entries of `.modinfo`, exported symbols, used symbols.
+type Module = (&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
+
 /// Builds an object file that is a module as far as depmod and modinfo are concerned.
 fn module(dir: &Dir, name: &str, info: &[&str], exports: &[&str], uses: &[&str]) -> PathBuf {
     let mut source = String::new();
@@ -386,7 +389,7 @@ fn lines(output: Vec<u8>) -> Vec<String> {
 #[test]
 fn modules_as_kmod_sees_them() {
     let dir = Dir::new("modules");
-    let tree: [(&str, &[&str], &[&str], &[&str]); 5] = [
+    let tree: [Module; 5] = [
         ("usbcore", &["alias=usb-core", "license=GPL"], &["usb_register"], &[]),
         (
             "usb-storage",

@@ -144,6 +144,11 @@ impl Bench {
         ))
     }
 
+    /// Where the report of Isolde's last boot is kept: it tells where the time went.
+    pub fn report_file(&self, contender: Contender) -> PathBuf {
+        self.logs.join(format!("{contender}.report.json"))
+    }
+
     /// Sizes of init and of the second initrd, when Isolde takes part.
     pub fn sizes(&self) -> Result<Option<Sizes>> {
         if !self.isolde.exists() {

@@ -2,16 +2,13 @@
 
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 use std::thread::available_parallelism;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use isolde::formats::ReadAt;
 use isolde::stages::verify::hash::hash;
-use isolde::sys::Advise;
 use serde::Serialize;
 
 use crate::statistics::Spread;
@@ -19,7 +16,7 @@ use crate::statistics::Spread;
 /// Size of the file in bytes.
 const SIZE: u64 = 1 << 30;
 /// Rounds; each measures all three.
-const ROUNDS: u32 = 5;
+pub const ROUNDS: u32 = 5;
 
 /// Speeds in millions of bytes per second.
 #[derive(Debug, Clone, Serialize)]
@@ -34,32 +31,11 @@ pub struct Hashing {
     pub threads: usize,
 }
 
-/// A file as init's hashing function wants it.
-#[derive(Debug)]
-struct Image(File);
-
-impl ReadAt for Image {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        FileExt::read_at(&self.0, buf, offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
-    }
-}
-
-impl Advise for Image {
-    fn will_need(&self, offset: u64, length: u64) {
-        // Advice: the file is in the page cache already, so there is nothing to lose when it is refused.
-        let _ = rustix::fs::fadvise(&self.0, offset, length.try_into().ok(), rustix::fs::Advice::WillNeed);
-    }
-}
-
 /// Measures. The file is made in `folder` and removed.
 pub fn measure(folder: &Path) -> Result<Hashing> {
     let file = tempfile::NamedTempFile::new_in(folder).context("create the file to be hashed")?;
     let wanted = fill(file.as_file()).context("write the file to be hashed")?;
-    let image = Image(file.reopen().context("open the file to be hashed")?);
+    let image = file.reopen().context("open the file to be hashed")?;
     let threads = available_parallelism().context("the number of processors")?.get();
     let (mut sha256sum, mut one, mut all) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..=ROUNDS {
@@ -112,7 +88,7 @@ fn run_sha256sum(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn run_blake3(image: &Image, threads: usize, wanted: blake3::Hash) -> Result<()> {
+fn run_blake3(image: &File, threads: usize, wanted: blake3::Hash) -> Result<()> {
     let seen = hash(image, threads, &mut |_| {}).context("hash the file")?;
     ensure!(seen == wanted, "BLAKE3 on {threads} threads: wanted {wanted}, seen {seen}");
     Ok(())

@@ -96,7 +96,7 @@ fn main() -> Result<()> {
 
     let mut results = Results::new(cli.bus.word(), &cli.words);
     if !cli.skip.contains(&Part::Hashing) {
-        eprintln!("hashing 1 GiB …");
+        eprintln!("hashing 1 GiB, {} rounds …", hashing::ROUNDS);
         results.hashing = Some(hashing::measure(&work)?);
     }
     if !cli.skip.contains(&Part::Boots) {
@@ -120,8 +120,10 @@ fn boots(bench: &Bench, contenders: &[Contender], runs: u32) -> Result<Vec<Serie
     let mut series: Vec<Series> = contenders.iter().map(|&contender| Series::new(contender)).collect();
     for run in 1..=runs {
         for one in &mut series {
+            // The name before the boot, the result behind it: a boot can take a minute.
+            eprint!("boot {run} of {runs}: {:<14}", one.contender.to_string());
             let boot = boot::measure(bench, one.contender).with_context(|| format!("{} boot {run}", one.contender))?;
-            eprintln!("boot {run} of {runs}: {:<14} {:7.3} s", one.contender.to_string(), boot.seconds);
+            eprintln!("{:8.3} s", boot.seconds);
             one.boots.push(boot);
         }
     }

@@ -126,8 +126,11 @@ impl fmt::Display for Results {
                 writeln!(f, "{name:<26} {median:8.0} {min:8.0} {max:8.0}")?;
             }
         }
-        writeln!(f, "\n{:<36} {:>16} {:>16}", "target", "wanted", "seen")?;
-        for Target { name, wanted, seen, met } in targets(self) {
+        let targets = targets(self);
+        if !targets.is_empty() {
+            writeln!(f, "\n{:<36} {:>16} {:>16}", "target", "wanted", "seen")?;
+        }
+        for Target { name, wanted, seen, met } in targets {
             writeln!(f, "{name:<36} {wanted:>16} {seen:>16}   {}", if met { "met" } else { "MISSED" })?;
         }
         Ok(())

@@ -18,6 +18,9 @@ pub const WORDS: &str = "trace_event=sched:sched_process_exec trace_clock=mono t
 pub const PRINT: &str = "mkdir -p /run/isolde-bench && mount -t tracefs tracefs /run/isolde-bench && \
                          grep -e entries-in-buffer -e ' pid=1 ' /run/isolde-bench/trace";
 
+/// What the initrds execute as the real init; systemd's switch-root names its own path.
+const REAL_INITS: [&str; 4] = ["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"];
+
 /// The time that the benchmark is about.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Takeover {
@@ -43,10 +46,7 @@ pub fn takeover(text: &str) -> Result<Takeover> {
     if *first != "/init" {
         bail!("trace: wanted /init as the first program of process 1, seen {first}");
     }
-    // In the initramfs there is no such path but as a link of systemd's to itself; the real init is one of these.
-    if events.len() < 2
-        || !["/sbin/init", "/usr/sbin/init", "/lib/systemd/systemd", "/usr/lib/systemd/systemd"].contains(last)
-    {
+    if events.len() < 2 || !REAL_INITS.contains(last) {
         bail!("trace: wanted the real init as the last program of process 1, seen {last}");
     }
     Ok(Takeover { start: *start, end: *end })

@@ -1,6 +1,8 @@
 //! The manual page (README.md) and `--help` say the same: the section OPTIONS is compared word by word with what the
 //! command line parser knows, and the examples are parsed.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // clippy knows test functions as tests, but not what they call
+
 use clap::{Arg, ArgAction, CommandFactory, Parser};
 use isolde_mkinitrd::cli::Cli;
 

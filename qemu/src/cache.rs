@@ -47,6 +47,7 @@ fn cached_in(base: &Path, name: &str, recipe: &str, build: impl FnOnce(&Path) ->
     fs::create_dir_all(base).with_context(|| format!("create {}", base.display()))?;
     let lock = lock(base, name)?;
     if !whole.is_dir() {
+        remove_half_built(base, name)?;
         // Beside its final place, so that the rename stays within one file system.
         let work = tempfile::Builder::new()
             .prefix(&format!(".{name}-"))
@@ -60,6 +61,18 @@ fn cached_in(base: &Path, name: &str, recipe: &str, build: impl FnOnce(&Path) ->
     }
     drop(lock);
     Ok(whole)
+}
+
+/// Removes what a builder that was killed has left. The lock is held, so nobody is building there.
+fn remove_half_built(base: &Path, name: &str) -> Result<()> {
+    let prefix = format!(".{name}-");
+    for entry in fs::read_dir(base).with_context(|| format!("list {}", base.display()))? {
+        let entry = entry.with_context(|| format!("list {}", base.display()))?;
+        if entry.file_name().to_string_lossy().starts_with(&prefix) {
+            fs::remove_dir_all(entry.path()).with_context(|| format!("remove {}", entry.path().display()))?;
+        }
+    }
+    Ok(())
 }
 
 /// Hexadecimal BLAKE3 of some bytes.
@@ -117,6 +130,16 @@ mod tests {
         assert_eq!(format!("{error:#}"), "build thing: no space");
         let left: Vec<_> = fs::read_dir(base.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, ["thing.lock"]);
+    }
+
+    #[test]
+    fn what_a_killed_builder_left_is_removed() {
+        let base = tempfile::tempdir().unwrap();
+        fs::create_dir(base.path().join(".thing-abc")).unwrap();
+        fs::create_dir(base.path().join(".other-abc")).unwrap();
+        cached_in(base.path(), "thing", "one", |_| Ok(())).unwrap();
+        assert!(!base.path().join(".thing-abc").exists());
+        assert!(base.path().join(".other-abc").exists());
     }
 
     #[test]

@@ -83,7 +83,7 @@ pub fn parse(text: &str) -> Result<Cmdline> {
             if ours {
                 return Err(refuse(Cause::UnknownParam { word: word.escape_debug().to_string() }));
             }
-            if params::NOT_YET.contains(&name) {
+            if params::NOT_YET.iter().any(|known| params::same(known, name)) {
                 cmdline.not_yet.push(name.to_owned());
             }
             continue;

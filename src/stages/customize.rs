@@ -107,7 +107,10 @@ fn run_one<S: Sys>(machine: &mut Machine<S>, program: &Program) -> String {
         Ok(End::Exited(status)) => format!("failed with status {status}"),
         Ok(End::Signalled(signal)) => format!("was ended by signal {signal}"),
         Ok(End::TimedOut) => format!("was ended after its {} s", program.limit.as_secs()),
-        Err(error) => format!("could not be run: {}", Cause::Os(error)),
+        Err(error) => {
+            machine.warn(&format!("{program}: {}", Cause::Os(error)));
+            return "could not be run".to_owned();
+        }
     };
     machine.warn(&format!("{name} {text}; {NEW_ROOT} is as it left it"));
     text

@@ -92,6 +92,7 @@ fn add<S: Sys>(
     path: &str,
 ) -> Result<Extension> {
     let doing = || format!("open {path}");
+    let stored = Place::store(path).full().to_string_lossy().into_owned();
     let file = machine.sys().open(&Place::store(path)).map_err(|e| machine.os(doing(), e))?;
     let size = file.size().map_err(|e| machine.os(doing(), e))?;
     let format = recognise(&file, size).map_err(|cause| machine.error(doing(), cause))?;
@@ -102,17 +103,34 @@ fn add<S: Sys>(
     drivers.image(machine, how.fstype)?;
     let at = format!("/run/isolde/extensions/{name}");
     machine.apply(&[Op::MakeDir(Place::at(&at))])?;
-    machine.mount_image(&file, &ImageMount::read_only(path, how.fstype, Place::at(&at)))?;
-    let plan = links::plan(&Mounted::new(machine.sys(), &at), &Mounted::new(machine.sys(), NEW_ROOT), &at)
-        .map_err(|e| machine.os(format!("read what is in {path}"), e))?;
-    machine.apply(&plan.ops)?;
+    machine.mount_image(&file, &ImageMount::read_only(&stored, how.fstype, Place::at(&at)))?;
+    let plan = match links::plan(&Mounted::new(machine.sys(), &at), &Mounted::new(machine.sys(), NEW_ROOT), &at) {
+        Ok(plan) => plan,
+        Err(error) => {
+            machine.best_effort(&Op::Unmount(Place::at(&at)), "it stays mounted, unused");
+            return Err(machine.os(format!("read what is in {path}"), error));
+        }
+    };
+    let links = make(machine, name, &plan.ops);
     if !plan.conflicts.is_empty() {
         machine.warn(&format!("{name}: {}", List(&plan.conflicts, "")));
     }
     let program = machine.sys().kind(&Place::within(&at, PROGRAM)).ok().flatten();
     let program = (program == Some(Kind::File { executable: true })).then(|| format!("{at}/{PROGRAM}"));
-    let links = plan.ops.iter().filter(|op| matches!(op, Op::Symlink { .. })).count();
     Ok(Extension { name: name.to_owned(), file: path.to_owned(), links, program })
+}
+
+/// Makes the links as far as it goes; those that were made stay, as the root may use them already.
+fn make<S: Sys>(machine: &mut Machine<S>, name: &str, ops: &[Op]) -> usize {
+    let mut links = 0;
+    for op in ops {
+        if let Err(error) = machine.apply(std::slice::from_ref(op)) {
+            machine.warn(&format!("{name} is linked in part: {}: {}", error.doing, error.cause));
+            break;
+        }
+        links += usize::from(matches!(op, Op::Symlink { .. }));
+    }
+    links
 }
 
 fn recognise(file: &dyn ReadAt, size: u64) -> std::result::Result<Format, Cause> {

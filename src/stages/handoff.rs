@@ -21,11 +21,11 @@ use std::path::Path;
 pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, customized: Customized) -> Result<Infallible> {
     let init = customized.inhabited.extended.root.init.clone();
     machine.say(Level::Info, &format!("executing {init}"));
+    let at = Place::new_root(MODPROBE);
+    machine.best_effort(&Op::Write { at, text: api.modprobe.clone() }, "the kernel cannot ask for modules");
     let at = Place::new_root("/run/isolde/report.json");
     let text = report::json(machine, plan, &customized);
     machine.best_effort(&Op::Write { at, text }, "the running system has no report");
-    let at = Place::new_root(MODPROBE);
-    machine.best_effort(&Op::Write { at, text: api.modprobe.clone() }, "the kernel cannot ask for modules");
     machine.best_effort(&Op::EmptyInitramfs, "its memory is not freed");
     machine.apply(&[Op::SwitchRoot])?;
     let arguments = machine.sys().arguments();

@@ -135,7 +135,10 @@ fn enter<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, store: &Store,
             };
             drivers.image(machine, fstype)?;
             let (fstype, options) = (fstype.to_owned(), options.to_owned());
-            machine.mount_image(&file, &ImageMount { name: path.clone(), fstype, target, flags: FLAGS, options })?;
+            machine.mount_image(
+                &file,
+                &ImageMount { name: at.full().to_string_lossy().into_owned(), fstype, target, flags: FLAGS, options },
+            )?;
             Ok(())
         }
     }

@@ -71,12 +71,15 @@ pub fn mount<S: Sys>(
     };
     let (family, layout, layers) = match &source {
         Source::File { path, file, format: format @ (Format::Iso9660 | Format::Udf), .. } => {
-            mount_file(machine, drivers, path, file, *format, UNKNOWN_MEDIUM, CONTAINER)?;
+            let name = Place::store(path).full();
+            mount_file(machine, drivers, &name.to_string_lossy(), file, *format, UNKNOWN_MEDIUM, CONTAINER)?;
             medium(machine, plan, drivers)?
         }
         Source::File { path, file, format, .. } => {
             let at = BARE_LAYER.to_owned();
-            let device = mount_file(machine, drivers, path, file, *format, &at, MountFlags::empty())?;
+            let name = Place::store(path).full();
+            let device =
+                mount_file(machine, drivers, &name.to_string_lossy(), file, *format, &at, MountFlags::empty())?;
             let layout = Layout { layers: Vec::new(), ..bare_layout(machine, plan)? };
             (BARE, layout, vec![MountedLayer { file: path.clone(), at, device }])
         }

@@ -8,7 +8,7 @@
 
 mod candidates;
 
-use crate::error::{Cause, Result};
+use crate::error::{Cause, List, Result};
 use crate::families::{self, tree::Mounted};
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
@@ -68,14 +68,26 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
     loop {
         searched.retain(|name| candidates.has(name));
         let fitting: Vec<Candidate> = choose(&plan.store, candidates.all()).into_iter().cloned().collect();
+        let mut without_file = None;
         for candidate in fitting {
             if !searched.insert(candidate.device.name.clone()) {
                 continue;
             }
-            if let Some(store) = attempt(machine, plan, drivers, &candidate)? {
-                say_others(machine, plan, &candidate, candidates.all());
-                return Ok(store);
+            match attempt(machine, plan, drivers, &candidate) {
+                Ok(Some(store)) => {
+                    say_others(machine, plan, &candidate, candidates.all());
+                    return Ok(store);
+                }
+                Ok(None) => {}
+                // Another device of the same identity may have it.
+                Err(error) if matches!(error.cause, Cause::NoSuchFile { .. }) => {
+                    without_file.get_or_insert(error);
+                }
+                Err(error) => return Err(error),
             }
+        }
+        if let Some(error) = without_file {
+            return Err(error);
         }
         let now = machine.sys().now();
         if now >= deadline {
@@ -84,7 +96,8 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
         }
         if now >= say_at {
             say_at = now + SAY_EVERY;
-            let (seen, left) = (candidates.describe().join(", "), (deadline - now).as_secs());
+            let (seen, left) = (candidates.describe(), (deadline - now).as_secs());
+            let seen = List(&seen, "no block device");
             machine.notice(&format!("waiting for a {}, {left} s left; so far: {seen}", wanted(plan)));
         }
         // As long as there is something to prepare, only look for events instead of waiting for one.
@@ -127,12 +140,14 @@ fn attempt<S: Sys>(
     if let Err(error) = mount(machine, drivers, candidate, &how) {
         return skip_when_searching(machine, plan, error);
     }
-    if !holds_image(machine, plan)? {
+    let found = holds_image(machine, plan);
+    if !matches!(found, Ok(true)) {
         let missing = missing_file(machine, plan, candidate);
         machine.apply(&[Op::Unmount(Place::at(STORE))])?;
-        return match missing {
-            Some(cause) if plan.store != StoreSpec::Any => Err(machine.error("find the image", cause)),
-            _ => Ok(None),
+        return match (found, missing) {
+            (Err(error), _) => skip_when_searching(machine, plan, error),
+            (Ok(_), Some(cause)) if plan.store != StoreSpec::Any => Err(machine.error("find the image", cause)),
+            (Ok(_), _) => Ok(None),
         };
     }
     let removable = candidate.device.removable;
@@ -156,7 +171,7 @@ fn op(how: &Mounting, candidate: &Candidate, access: MountFlags, options: &str) 
     }
 }
 
-/// When every device is searched, one that cannot be mounted is passed over; one that was named stops the boot.
+/// When every device is searched, one that cannot be mounted or read is passed over; one that was named stops the boot.
 fn skip_when_searching<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,

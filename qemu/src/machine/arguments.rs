@@ -112,7 +112,7 @@ pub(super) fn watched(work: &Path, log: &Path) -> Result<Vec<String>> {
 
 /// Console and monitor share the user's terminal; Ctrl-A X ends the machine.
 pub(super) fn on_terminal() -> Vec<String> {
-    words(&["-serial", "mon:stdio"])
+    words(&["-vga", "std", "-serial", "mon:stdio"])
 }
 
 /// The first file of variables is copied, because the firmware writes to it.

@@ -11,17 +11,18 @@ mod arguments;
 mod console;
 mod monitor;
 mod shell;
+mod vm;
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, ExitStatus, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 
 pub use accelerator::Accelerator;
 pub use console::Line;
 pub use shell::{Answer, Shell};
+pub use vm::Vm;
 
 use crate::initrd::concatenate;
 use crate::tool::command;
@@ -185,8 +186,10 @@ impl Machine {
                 Err(_) => std::thread::sleep(POLL),
             }
         };
+        // At once: what a shell prints while nobody is connected is lost.
+        let shell = Shell::connect(&work.path().join(arguments::SHELL))?;
         let console = Console::new(&log, &work.path().join(arguments::CONSOLE));
-        Ok(Vm { child, work, console, monitor, disks: self.disks.clone() })
+        Ok(Vm::new(child, work, console, shell, monitor, self.disks.clone()))
     }
 
     /// Runs it with its console on the caller's terminal, until it is powered off or the user ends it.
@@ -222,149 +225,5 @@ impl Machine {
         let mut qemu = command("setpriv");
         qemu.args(["--pdeathsig", "KILL"]).args(arguments::machine(self, accelerator, work)?);
         Ok(qemu)
-    }
-}
-
-/// A running machine. Ends with this value.
-#[derive(Debug)]
-pub struct Vm {
-    child: Child,
-    work: TempDir,
-    console: Console,
-    monitor: Monitor,
-    disks: Vec<Disk>,
-}
-
-impl Vm {
-    /// Waits for a line of the console that matches a pattern (regular expression), after the last line that did.
-    ///
-    /// # Errors
-    /// When the time is over, or the machine ends before.
-    pub fn wait_for(&mut self, pattern: &str, time: Duration) -> Result<Line> {
-        Ok(self.wait_for_any(&[pattern], time)?.1)
-    }
-
-    /// Waits for a line that matches one of several patterns; gives the pattern's place in the list too.
-    ///
-    /// # Errors
-    /// As [`Self::wait_for`].
-    pub fn wait_for_any(&mut self, patterns: &[&str], time: Duration) -> Result<(usize, Line)> {
-        let limit = Instant::now() + time;
-        let patterns = console::compile(patterns)?;
-        loop {
-            // Looked at before reading, so that what a machine printed at its end is still read.
-            let ended = self.child.try_wait().context("wait for QEMU")?;
-            if let Some(found) = self.console.find(&patterns)? {
-                return Ok(found);
-            }
-            if let Some(status) = ended {
-                bail!("the machine ended ({status}) before a line with {patterns:?}\n{}", self.console.tail()?);
-            }
-            if Instant::now() > limit {
-                bail!("no line with {patterns:?} within {} s\n{}", time.as_secs(), self.console.tail()?);
-            }
-            std::thread::sleep(POLL);
-        }
-    }
-
-    /// Types something on the serial console; a line needs its own `\n`.
-    ///
-    /// # Errors
-    /// When the machine has ended.
-    pub fn type_on_console(&mut self, keys: &str) -> Result<()> {
-        self.console.send(keys)
-    }
-
-    /// Waits for the root shell on the second serial port.
-    ///
-    /// # Errors
-    /// When none answers in time.
-    pub fn shell(&mut self, time: Duration) -> Result<Shell> {
-        let socket = self.work.path().join(arguments::SHELL);
-        let limit = Instant::now() + time;
-        let mut shell = Shell::connect(&socket)?;
-        loop {
-            if shell.greet().context("root shell")? {
-                return Ok(shell);
-            }
-            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
-                bail!("the machine ended ({status}) before its root shell answered\n{}", self.console.tail()?);
-            }
-            if Instant::now() > limit {
-                bail!("no root shell within {} s\n{}", time.as_secs(), self.console.tail()?);
-            }
-        }
-    }
-
-    /// Plugs in a disk that was declared late.
-    ///
-    /// # Errors
-    /// When there is none of that name, or QEMU refuses.
-    pub fn plug(&mut self, name: &str) -> Result<()> {
-        let disk = self.disks.iter().find(|disk| disk.name == name).with_context(|| format!("no disk \"{name}\""))?;
-        self.monitor.execute("device_add", &arguments::hot_plug(disk)).with_context(|| format!("plug {name}"))?;
-        Ok(())
-    }
-
-    /// Pulls a disk out.
-    ///
-    /// # Errors
-    /// When QEMU refuses.
-    pub fn unplug(&mut self, name: &str) -> Result<()> {
-        let device = serde_json::json!({ "id": arguments::device_id(name) });
-        self.monitor.execute("device_del", &device).with_context(|| format!("unplug {name}"))?;
-        Ok(())
-    }
-
-    /// Tells the guest's systemd to power off, and waits for the machine to end.
-    ///
-    /// # Errors
-    /// When it does not within that time.
-    pub fn power_off(&mut self, shell: &mut Shell, time: Duration) -> Result<ExitStatus> {
-        shell.send("systemctl --no-block poweroff\n")?;
-        self.wait_for_end(time)
-    }
-
-    /// Waits until the machine powers off, or reboots, which ends it too.
-    ///
-    /// # Errors
-    /// When it does not within that time.
-    pub fn wait_for_end(&mut self, time: Duration) -> Result<ExitStatus> {
-        let limit = Instant::now() + time;
-        loop {
-            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
-                return Ok(status);
-            }
-            if Instant::now() > limit {
-                bail!("still running after {} s\n{}", time.as_secs(), self.console.tail()?);
-            }
-            std::thread::sleep(POLL);
-        }
-    }
-
-    /// Everything on the console so far, without colours.
-    ///
-    /// # Errors
-    /// When the log cannot be read.
-    pub fn log_text(&self) -> Result<String> {
-        self.console.text()
-    }
-
-    /// The file with everything on the console.
-    pub fn log(&self) -> &Path {
-        self.console.log()
-    }
-
-    /// The process id of QEMU.
-    pub fn process_id(&self) -> u32 {
-        self.child.id()
-    }
-}
-
-impl Drop for Vm {
-    fn drop(&mut self) {
-        // Both fail only when the process has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

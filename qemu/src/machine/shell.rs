@@ -13,8 +13,11 @@ use anyhow::{Context, Result, bail};
 /// Time for a command unless the caller gives another; emulated guests are slow.
 const TIME: Duration = Duration::from_secs(60);
 
-/// Time between two attempts to get an answer from a shell that is not there yet.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// Time between two looks at the machine while its shell is not there yet.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Time between the prompt of a shell and its first answer.
+const START: Duration = Duration::from_secs(15);
 
 /// The terminal's line buffer holds 4096 bytes (N_TTY_BUF_SIZE in the kernel's n_tty.c); what is beyond is lost.
 const LONGEST_LINE: usize = 4000;
@@ -43,8 +46,12 @@ impl Shell {
         Ok(Self { stream, pending: String::new(), number: 0 })
     }
 
-    /// Asks for a sign of life; a plain shell without echo and prompts is there when the answer is true.
+    /// Is a shell there by now? Waits a moment for it. Nothing is typed before its prompt is seen, because the serial port
+    /// would keep it all, for the shell to work through in the end.
     pub(super) fn greet(&mut self) -> Result<bool> {
+        if self.number == 0 && self.read_until("", PATIENCE)?.is_none() {
+            return Ok(false);
+        }
         self.number += 1;
         let mark = format!("isolde-{}-ready", self.number);
         // The shell that systemd starts may be an editing bash; a plain one does not touch the terminal's settings. The
@@ -53,7 +60,7 @@ impl Shell {
             "\nexec env PS1= PS2= ENV= TERM=dumb SYSTEMD_PAGER=cat sh -c 'stty -echo; echo isolde-\"{}\"-ready; exec sh'\n",
             self.number
         ))?;
-        Ok(self.read_until(&mark, PATIENCE)?.is_some())
+        Ok(self.read_until(&mark, START)?.is_some())
     }
 
     /// Runs a command (any text for `sh -c`), for at most a minute.
@@ -83,7 +90,7 @@ impl Shell {
         let Some(output) = self.read_until(&end, left())? else {
             bail!("{}; so far it printed:\n{}", missing(), self.pending);
         };
-        let status = self.read_until("\n", PATIENCE)?.with_context(missing)?;
+        let status = self.read_until("\n", START)?.with_context(missing)?;
         let status = status.trim().parse().with_context(|| format!("`{command}`: status {status:?}"))?;
         Ok(Answer { status, output })
     }
@@ -105,12 +112,15 @@ impl Shell {
         self.stream.write_all(keys.as_bytes()).context("write to the root shell")
     }
 
-    /// What comes before the next `mark`, or nothing when the time is over. The mark is used up.
+    /// What comes before the next `mark`, or nothing when the time is over. The mark is used up. An empty mark is found
+    /// as soon as there is anything.
     fn read_until(&mut self, mark: &str, time: Duration) -> Result<Option<String>> {
         let limit = Instant::now() + time;
         let mut bytes = [0; 4096];
         loop {
-            if let Some((before, after)) = self.pending.split_once(mark) {
+            if !self.pending.is_empty()
+                && let Some((before, after)) = self.pending.split_once(mark)
+            {
                 let (before, after) = (before.to_owned(), after.to_owned());
                 self.pending = after;
                 return Ok(Some(before));
@@ -161,6 +171,8 @@ mod tests {
     fn gives_status_and_output_of_each_command() {
         with_shell(|shell| {
             let answer = |status, output: &str| Answer { status, output: output.to_owned() };
+            // A shell that is not on a terminal shows no prompt; the socket's other end is as good.
+            shell.pending.push('#');
             assert!(shell.greet().unwrap());
             assert_eq!(shell.run("echo a; echo b >&2; exit 3").unwrap(), answer(3, "a\nb\n"));
             assert_eq!(shell.run("printf 'no end'").unwrap(), answer(0, "no end"));

@@ -94,10 +94,9 @@ impl Grub {
     }
 }
 
+/// What GRUB runs before it has its full language: plain commands only. When nothing is found, it stops at its own prompt.
 fn early_configuration(uuid: &str) -> String {
-    format!(
-        "if search --no-floppy --fs-uuid --set=root {uuid}; then set prefix=($root)/boot/grub; else echo \"isolde: no file system with UUID {uuid}\"; fi\n"
-    )
+    format!("search --no-floppy --fs-uuid --set=root {uuid}\nset prefix=($root)/boot/grub\n")
 }
 
 /// The code for sector 0. Pure.

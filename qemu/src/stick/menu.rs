@@ -71,18 +71,23 @@ function boot_iso {
 	fi
 
 	if [ -z "$family" ]; then
-		echo "isolde: $iso_path: unknown layout: it has neither /live (live-boot) nor /LiveOS (dracut)"
+		echo "isolde: $iso_path: unknown layout"
+		echo "It has neither /live (live-boot) nor /LiveOS (dracut)."
 	elif [ ! -f "$kernel" -o ! -f "$initrd" ]; then
-		echo "isolde: $iso_path: no kernel or no initrd in it: looked for '$kernel' and '$initrd'"
+		echo "isolde: $iso_path: no kernel or no initrd in it"
+		echo "Looked for '$kernel' and '$initrd'."
 	else
-		echo "isolde: $iso_path: loading $kernel, $initrd $second"
+		echo "isolde: loading $kernel"
+		echo "    and $initrd $second"
+		echo "    with $family"
 		if linux "$kernel" $family $words; then
 			# Out of memory shows only here; without the second initrd another system would boot.
 			if initrd "$initrd" $second; then
 				boot
 			fi
 		fi
-		echo "isolde: $iso_path: GRUB could not load it; is there enough memory?"
+		echo "isolde: $iso_path: GRUB could not load it"
+		echo "Is there enough memory?"
 	fi
 	echo "Back to the menu in 30 s, or with any key."
 	sleep --interruptible 30

@@ -215,12 +215,16 @@ mod tests {
         debugfs(&image, &format!("write {} /home/letter", letter.display()));
 
         assert_eq!(stick.clone().iso(&old).update(&image).unwrap(), Vec::<String>::new());
+        // As a machine leaves it whose plug was pulled.
+        debugfs(&image, "feature needs_recovery");
+        assert!(debugfs(&image, "features").contains("needs_recovery"));
         let changed = stick.iso(&new).second_initrd(&file("initrd", "second")).update(&image).unwrap();
         assert_eq!(changed, ["/boot/iso/new.iso", "/boot/iso/old.iso", "/boot/isolde.img"]);
         assert!(debugfs(&image, "cat /home/letter").ends_with("dear"));
         assert!(debugfs(&image, "cat /boot/iso/new.iso").ends_with("new image"));
         assert!(debugfs(&image, "stat /boot/iso/old.iso").contains("File not found"));
         assert!(debugfs(&image, "stat /boot/isolde.img").contains("Mode:  0644"));
+        assert!(!debugfs(&image, "features").contains("needs_recovery"));
         repair(&image).unwrap();
     }
 

@@ -28,10 +28,10 @@ pub fn folder() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR"))
 }
 
-/// The second initrd with the init that is shipped: release profile, static.
-pub fn second_initrd(form: Form) -> PathBuf {
+/// The init that is shipped: release profile, static.
+pub fn init() -> &'static Path {
     static INIT: OnceLock<PathBuf> = OnceLock::new();
-    let init = INIT.get_or_init(|| {
+    INIT.get_or_init(|| {
         let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--release", "--bin", "isolde-init", "--message-format=json", "--manifest-path"])
@@ -43,12 +43,16 @@ pub fn second_initrd(form: Form) -> PathBuf {
         let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
         let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).last();
         PathBuf::from(path.expect("cargo names the program that it built"))
-    });
+    })
+}
+
+/// The second initrd with it.
+pub fn second_initrd(form: Form) -> PathBuf {
     let name = match form {
         Form::Init => "isolde.img",
         Form::Rdinit => "isolde-rdinit.img",
     };
-    let plan = isolde_mkinitrd::plan(form, Source::open(init).unwrap(), Vec::new()).unwrap();
+    let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), Vec::new()).unwrap();
     let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0).unwrap();
     // Tests run at the same time: each writes the same bytes under a name of its own and moves it into place.
     let path = folder().join(name);

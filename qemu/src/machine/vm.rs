@@ -1,0 +1,164 @@
+//! A running machine.
+
+use std::path::Path;
+use std::process::{Child, ExitStatus};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use tempfile::TempDir;
+
+use super::console::{self, Console, Line};
+use super::monitor::Monitor;
+use super::shell::Shell;
+use super::{Disk, POLL, arguments};
+
+/// A running machine. Ends with this value.
+#[derive(Debug)]
+pub struct Vm {
+    child: Child,
+    /// Sockets and firmware variables.
+    _work: TempDir,
+    console: Console,
+    shell: Option<Shell>,
+    monitor: Monitor,
+    disks: Vec<Disk>,
+}
+
+impl Vm {
+    pub(super) fn new(
+        child: Child,
+        work: TempDir,
+        console: Console,
+        shell: Shell,
+        monitor: Monitor,
+        disks: Vec<Disk>,
+    ) -> Self {
+        Self { child, _work: work, console, shell: Some(shell), monitor, disks }
+    }
+
+    /// Waits for a line of the console that matches a pattern (regular expression), after the last line that did.
+    ///
+    /// # Errors
+    /// When the time is over, or the machine ends before.
+    pub fn wait_for(&mut self, pattern: &str, time: Duration) -> Result<Line> {
+        Ok(self.wait_for_any(&[pattern], time)?.1)
+    }
+
+    /// Waits for a line that matches one of several patterns; gives the pattern's place in the list too.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for`].
+    pub fn wait_for_any(&mut self, patterns: &[&str], time: Duration) -> Result<(usize, Line)> {
+        let limit = Instant::now() + time;
+        let patterns = console::compile(patterns)?;
+        loop {
+            // Looked at before reading, so that what a machine printed at its end is still read.
+            let ended = self.child.try_wait().context("wait for QEMU")?;
+            if let Some(found) = self.console.find(&patterns)? {
+                return Ok(found);
+            }
+            if let Some(status) = ended {
+                bail!("the machine ended ({status}) before a line with {patterns:?}\n{}", self.console.tail()?);
+            }
+            if Instant::now() > limit {
+                bail!("no line with {patterns:?} within {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Types something on the serial console; a line needs its own `\n`.
+    ///
+    /// # Errors
+    /// When the machine has ended.
+    pub fn type_on_console(&mut self, keys: &str) -> Result<()> {
+        self.console.send(keys)
+    }
+
+    /// Waits for the root shell on the second serial port. There is one for each machine.
+    ///
+    /// # Errors
+    /// When none answers in time.
+    pub fn shell(&mut self, time: Duration) -> Result<Shell> {
+        let limit = Instant::now() + time;
+        let mut shell = self.shell.take().context("the root shell has been handed out already")?;
+        loop {
+            if shell.greet().context("root shell")? {
+                return Ok(shell);
+            }
+            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
+                bail!("the machine ended ({status}) before its root shell answered\n{}", self.console.tail()?);
+            }
+            if Instant::now() > limit {
+                bail!("no root shell within {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+        }
+    }
+
+    /// Plugs in a disk that was declared late.
+    ///
+    /// # Errors
+    /// When there is none of that name, or QEMU refuses.
+    pub fn plug(&mut self, name: &str) -> Result<()> {
+        let disk = self.disks.iter().find(|disk| disk.name == name).with_context(|| format!("no disk \"{name}\""))?;
+        self.monitor.execute("device_add", &arguments::hot_plug(disk)).with_context(|| format!("plug {name}"))?;
+        Ok(())
+    }
+
+    /// Pulls a disk out.
+    ///
+    /// # Errors
+    /// When QEMU refuses.
+    pub fn unplug(&mut self, name: &str) -> Result<()> {
+        let device = serde_json::json!({ "id": arguments::device_id(name) });
+        self.monitor.execute("device_del", &device).with_context(|| format!("unplug {name}"))?;
+        Ok(())
+    }
+
+    /// Tells the guest's systemd to power off, and waits for the machine to end.
+    ///
+    /// # Errors
+    /// When it does not within that time.
+    pub fn power_off(&mut self, shell: &mut Shell, time: Duration) -> Result<ExitStatus> {
+        shell.send("systemctl --no-block poweroff\n")?;
+        self.wait_for_end(time)
+    }
+
+    /// Waits until the machine powers off, or reboots, which ends it too.
+    ///
+    /// # Errors
+    /// When it does not within that time.
+    pub fn wait_for_end(&mut self, time: Duration) -> Result<ExitStatus> {
+        let limit = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().context("wait for QEMU")? {
+                return Ok(status);
+            }
+            if Instant::now() > limit {
+                bail!("still running after {} s\n{}", time.as_secs(), self.console.tail()?);
+            }
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Everything on the console so far, without colours.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log_text(&self) -> Result<String> {
+        self.console.text()
+    }
+
+    /// The file with everything on the console.
+    pub fn log(&self) -> &Path {
+        self.console.log()
+    }
+}
+
+impl Drop for Vm {
+    fn drop(&mut self) {
+        // Both fail only when the process has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

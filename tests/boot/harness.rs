@@ -1,0 +1,104 @@
+//! Boots a world to its end, and compares what was done with a golden plan.
+
+use isolde::emergency::emergency;
+use isolde::error::Error;
+use isolde::machine::Machine;
+use isolde::op::Place;
+use isolde::sys::read;
+use isolde::sys::record::{Ending, Journal, Mounted, Record, World};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::Path;
+
+/// What was seen at the end.
+pub struct End {
+    pub journal: Journal,
+    pub ending: Ending,
+    pub mounted: Vec<Mounted>,
+    /// The text of report.json, when the real init can read it.
+    pub report: Option<String>,
+}
+
+/// A boot from the first operation to exec, halt, or a wait without end.
+pub struct Outcome {
+    pub end: End,
+    /// With the number of changes that were made before the boot gave up.
+    pub error: Option<(Error, usize)>,
+}
+
+fn stop(record: &Record, ending: Ending) {
+    let report = read(record, &Place::at("/run/isolde/report.json"), 1 << 20).ok();
+    resume_unwind(Box::new(End {
+        journal: record.journal().clone(),
+        ending,
+        mounted: record.mounted(),
+        report: report.map(|bytes| String::from_utf8(bytes).unwrap()),
+    }));
+}
+
+pub fn boot(world: &World) -> Outcome {
+    boot_with(world, |_| {})
+}
+
+/// Boots; `prepare` asks for failures.
+pub fn boot_with(world: &World, prepare: impl FnOnce(&mut Record)) -> Outcome {
+    let mut record = Record::new(world);
+    record.at_end(stop);
+    prepare(&mut record);
+    let mut machine = Machine::new(record);
+    let (unwound, error) = match catch_unwind(AssertUnwindSafe(|| isolde::boot(&mut machine))) {
+        Err(unwound) => (unwound, None),
+        Ok(Err(error)) => {
+            let changes = machine.sys().journal().changes().count();
+            let unwound = catch_unwind(AssertUnwindSafe(|| -> () { emergency(machine, &error) }));
+            (unwound.expect_err("the emergency never returns"), Some((error, changes)))
+        }
+        Ok(Ok(never)) => match never {},
+    };
+    match unwound.downcast::<End>() {
+        Ok(end) => Outcome { end: *end, error },
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// Compares with `tests/plans/NAME.txt`, or writes that with UPDATE_PLANS=1.
+pub fn golden(name: &str, world: &World) -> Result<(), String> {
+    let outcome = boot(world);
+    let mut text = format!("$ {}\n", world.cmdline);
+    for line in outcome.end.journal.to_string().lines() {
+        // The report's length changes with each new field; what is in it has tests of its own.
+        let length = line.starts_with("write ").then(|| line.rsplit_once("report.json (")).flatten();
+        text.push_str(&length.map_or(line.to_owned(), |(before, _)| format!("{before}report.json")));
+        text.push('\n');
+    }
+    text.push_str(&format!("=> {:?}\n", outcome.end.ending));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/plans").join(format!("{name}.txt"));
+    if std::env::var_os("UPDATE_PLANS").is_some() {
+        return std::fs::write(&path, text).map_err(|e| format!("write {}: {e}", path.display()));
+    }
+    let wanted = std::fs::read_to_string(&path).map_err(|e| format!("read {}: {e}", path.display()))?;
+    if wanted == text { Ok(()) } else { Err(format!("--- {}\n{}", path.display(), diff(&wanted, &text))) }
+}
+
+/// The differing lines, `-` wanted and `+` done, by the longest common subsequence.
+fn diff(wanted: &str, done: &str) -> String {
+    let (a, b): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), done.lines().collect());
+    let mut common = vec![vec![0; b.len() + 1]; a.len() + 1];
+    for i in (0..a.len()).rev() {
+        for j in (0..b.len()).rev() {
+            common[i][j] = if a[i] == b[j] { common[i + 1][j + 1] + 1 } else { common[i + 1][j].max(common[i][j + 1]) };
+        }
+    }
+    let (mut i, mut j, mut out) = (0, 0, String::new());
+    while i < a.len() || j < b.len() {
+        if i < a.len() && j < b.len() && a[i] == b[j] {
+            (i, j) = (i + 1, j + 1);
+        } else if j < b.len() && (i == a.len() || common[i][j + 1] >= common[i + 1][j]) {
+            out.push_str(&format!("+{}: {}\n", j + 1, b[j]));
+            j += 1;
+        } else {
+            out.push_str(&format!("-{}: {}\n", i + 1, a[i]));
+            i += 1;
+        }
+    }
+    out
+}

@@ -1,0 +1,103 @@
+//! What holds for every boot, whatever is plugged in and whatever fails.
+
+use super::harness::Outcome;
+use super::modules::needs;
+use isolde::error::Cause;
+use isolde::sys::Level;
+use isolde::sys::record::{Ending, Line};
+use std::path::Path;
+
+/// The options of a `mount -t TYPE -o OPTIONS …` line.
+fn options(line: &str) -> Vec<&str> {
+    let words: Vec<&str> = line.split(' ').collect();
+    match words.iter().position(|word| *word == "-o") {
+        Some(at) => words[at + 1].split(',').collect(),
+        None => Vec::new(),
+    }
+}
+
+/// Checks all of them; the sentence says which is broken.
+pub fn check(outcome: &Outcome) -> Result<(), String> {
+    let end = &outcome.end;
+    let done: Vec<&str> = end
+        .journal
+        .lines()
+        .iter()
+        .filter_map(|line| match line {
+            Line::Change { text, refused: None } => Some(text.as_str()),
+            _ => None,
+        })
+        .collect();
+    store_mounts(outcome, &done)?;
+    let before_the_error = outcome.error.as_ref().map_or(usize::MAX, |(_, changes)| *changes);
+    modules(end.journal.changes().take(before_the_error))?;
+    let handed_over = end.ending == Ending::Exec;
+    if handed_over != outcome.error.is_none() {
+        return Err(format!("{:?} with the error {:?}", end.ending, outcome.error));
+    }
+    if handed_over {
+        for mounted in end.mounted.iter().filter(|mounted| mounted.fstype != "rootfs") {
+            if mounted.target.is_none() {
+                return Err(format!("{} is left mounted outside the new root", mounted.source));
+            }
+        }
+    }
+    if let Some((error, _)) = &outcome.error {
+        if matches!(error.cause, Cause::DigestMismatch { .. })
+            && let Some(line) = done.iter().find(|line| {
+                line.starts_with("exec") || line.starts_with("mount -t overlay") || options(line).contains(&"loop")
+            })
+        {
+            return Err(format!("{line}, although the checksum is wrong"));
+        }
+    }
+    Ok(())
+}
+
+/// One device stays mounted; the others are unmounted again; writing only with a home; no journal is replayed.
+fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
+    let mut at: Option<&str> = None;
+    for line in done {
+        if *line == "umount /run/isolde/store" {
+            at = None;
+        }
+        let Some(device) = line.split(' ').find(|word| word.starts_with("/dev/sd")) else { continue };
+        if !line.starts_with("mount -t") {
+            return Err(format!("{line}: a device is not to be touched otherwise"));
+        }
+        if let Some(other) = at {
+            return Err(format!("{device} is mounted while {other} is"));
+        }
+        at = Some(device);
+        let options = options(line);
+        if !(options.contains(&"nosuid") && options.contains(&"nodev")) {
+            return Err(format!("{line}: programs and nodes of a stick would count"));
+        }
+        if !options.contains(&"ro") {
+            let home = outcome.end.mounted.iter().any(|m| m.target.as_deref() == Some(Path::new("/home")));
+            let refused = outcome.end.journal.log(Level::Warning).any(|line| line.contains("/home"));
+            if outcome.error.is_none() && !home && !refused {
+                return Err(format!("{line}: mounted for writing, and no home is used"));
+            }
+        } else if line.starts_with("mount -t ext4") && !options.contains(&"noload") {
+            return Err(format!("{line}: would replay a journal"));
+        }
+    }
+    Ok(())
+}
+
+/// Each once, after what it needs. A refused one was asked for as well.
+fn modules<'a>(changes: impl Iterator<Item = &'a str>) -> Result<(), String> {
+    let mut loaded: Vec<String> = Vec::new();
+    for file in changes.filter_map(|line| line.strip_prefix("insmod ")) {
+        let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".ko").replace('-', "_");
+        if let Some(missing) = needs(&name).into_iter().find(|needed| !loaded.contains(needed)) {
+            return Err(format!("{name} is loaded before {missing}"));
+        }
+        if loaded.contains(&name) {
+            return Err(format!("{name} is loaded twice"));
+        }
+        loaded.push(name);
+    }
+    Ok(())
+}

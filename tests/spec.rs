@@ -1,0 +1,294 @@
+//! The documents say what the code does.
+//!
+//! `cmdline-spec.md` against the table of parameters and, with every example, against the parser; `docs/report.md`
+//! against the structs that become report.json; `docs/troubleshooting.md` against every cause and hint;
+//! `docs/dependencies.md` against the manifests.
+
+#![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)] // helpers of tests are outside of what clippy.toml lets off
+
+#[path = "cmdlines/render.rs"]
+mod render;
+
+use isolde::error::Cause;
+use isolde::params::PARAMS;
+use isolde::stages::cmdline;
+use isolde::stages::plan::decide;
+use std::collections::{BTreeMap, BTreeSet};
+
+const SPEC: &str = include_str!("../cmdline-spec.md");
+const REPORT: &str = include_str!("../docs/report.md");
+const TROUBLESHOOTING: &str = include_str!("../docs/troubleshooting.md");
+const DEPENDENCIES: &str = include_str!("../docs/dependencies.md");
+
+/// One section of a parameter: its key, and the text up to the next heading.
+fn sections() -> Vec<(&'static str, &'static str)> {
+    SPEC.split("\n### `")
+        .skip(1)
+        .map(|section| {
+            let (key, rest) = section.split_once("`\n").expect("a heading is a name between backticks");
+            (key, rest.split("\n## ").next().unwrap_or(rest))
+        })
+        .collect()
+}
+
+/// The rest of the one line that starts with `- NAME: `.
+fn item<'a>(section: &'a str, name: &str) -> Option<&'a str> {
+    let start = format!("- {name}: ");
+    let mut found = section.lines().filter_map(|line| line.strip_prefix(start.as_str()));
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Command lines of ```` ```cmdline ```` blocks, each with the lines that its plan must have.
+fn examples(text: &str) -> Vec<(String, Vec<String>)> {
+    text.split("```cmdline\n")
+        .skip(1)
+        .map(|block| {
+            let block = block.split("```").next().unwrap_or(block);
+            let (command_line, wanted) = block.split_once('\n').expect("a block has a second line");
+            let wanted =
+                wanted.lines().map(|l| l.strip_prefix("=> ").expect("a plan's line begins with =>").to_owned());
+            (command_line.to_owned(), wanted.collect())
+        })
+        .collect()
+}
+
+#[test]
+fn the_document_and_the_table_have_the_same_parameters_in_the_same_order() {
+    let written: Vec<_> = sections()
+        .into_iter()
+        .map(|(key, section)| {
+            let form = item(section, "Form").unwrap_or_else(|| panic!("{key}: one line \"- Form: `…`\""));
+            let default = item(section, "Default").unwrap_or_else(|| panic!("{key}: one line \"- Default: …\""));
+            (key, form.trim_matches('`'), default)
+        })
+        .collect();
+    let coded: Vec<_> = PARAMS.iter().map(|param| (param.key, param.form, param.default)).collect();
+    for (written, coded) in written.iter().zip(&coded) {
+        assert_eq!(written, coded, "document, code");
+    }
+    let names = |all: &[(&str, &str, &str)]| all.iter().map(|(key, _, _)| (*key).to_owned()).collect::<Vec<_>>();
+    assert_eq!(names(&written), names(&coded), "document, code");
+}
+
+#[test]
+fn every_parameter_has_a_meaning_a_failure_and_an_example_that_uses_it() {
+    for (key, section) in sections() {
+        assert!(item(section, "Meaning").is_some(), "{key}: one line \"- Meaning: …\"");
+        assert!(item(section, "Failure").is_some(), "{key}: one line \"- Failure: …\"");
+        assert!(examples(section).iter().any(|(line, _)| line.contains(key)), "{key}: no example with it");
+    }
+}
+
+#[test]
+fn every_wanted_form_in_the_failures_is_the_tables() {
+    for (key, section) in sections().into_iter().filter(|(key, _)| key.starts_with("isolde.")) {
+        let form = PARAMS.iter().find(|param| param.key == key).map(|param| param.form).expect("a known parameter");
+        let text = section.split_whitespace().collect::<Vec<_>>().join(" ");
+        let start = format!("`cmdline: parse the kernel command line: {key}=");
+        assert!(
+            text.contains(&start) && text.contains(&format!(": wanted {form}`")),
+            "{key}: the refusal's exact text"
+        );
+    }
+}
+
+#[test]
+fn every_example_of_the_document_gives_the_stated_plan() {
+    let all = examples(SPEC);
+    assert!(all.len() > PARAMS.len(), "{} examples were found", all.len());
+    for (command_line, wanted) in all {
+        assert_eq!(render::lines_of(&command_line), wanted, "{command_line}");
+    }
+}
+
+#[test]
+fn a_stated_default_is_what_the_absent_word_means() {
+    let mut checked = 0;
+    for param in PARAMS.iter().filter(|param| param.key.starts_with("isolde.")) {
+        if !matches!(param.default, "none" | "absent") && !param.default.contains(' ') {
+            let line = format!("isolde.image=/x {}={}", param.key, param.default);
+            let (typed, absent) = (cmdline::parse(&line).unwrap(), cmdline::parse("isolde.image=/x").unwrap());
+            assert_eq!(decide(&typed).unwrap(), decide(&absent).unwrap(), "{line}");
+            checked += 1;
+        }
+    }
+    assert!(checked >= 8, "{checked} defaults were checked");
+}
+
+/// Defaults that are not in the plan, but where the word is used.
+#[test]
+fn a_stated_default_of_a_family_is_the_one_in_its_code() {
+    let live_boot = include_str!("../src/families/live_boot.rs");
+    let dracut = include_str!("../src/families/dracut.rs");
+    let default = |key: &str| PARAMS.iter().find(|param| param.key == key).map(|param| param.default).unwrap();
+    for (key, source, field) in [
+        ("live-media-path", live_boot, "words.live_media_path.as_deref()"),
+        ("module", live_boot, "module"),
+        ("rd.live.dir", dracut, "words.rd_live_dir.as_deref()"),
+        ("rd.live.squashimg", dracut, "words.rd_live_squashimg.as_deref()"),
+    ] {
+        assert!(source.contains(&format!("{field}.unwrap_or({:?})", default(key))), "{key}");
+    }
+    let inits: Vec<&str> = default("init").split(", ").collect();
+    assert!(include_str!("../src/stages/root.rs").contains(&format!("= {inits:?};")), "init");
+}
+
+#[test]
+fn every_option_against_replay_is_in_the_document() {
+    let source = include_str!("../src/mounting.rs");
+    let ways = source.split("how(\"").skip(1).map(|way| {
+        let words: Vec<&str> = way.split('"').collect();
+        (words[0], words[2])
+    });
+    let ways: Vec<_> = ways.filter(|(_, options)| !options.is_empty()).collect();
+    assert!(ways.contains(&("ext4", "noload")), "mounting.rs was not understood: {ways:?}");
+    for (fstype, options) in ways {
+        assert!(SPEC.contains(&format!("`ro,nosuid,nodev,{options}`")), "{fstype}: {options}");
+    }
+}
+
+#[test]
+fn every_word_that_only_warns_is_in_the_document() {
+    let (_, list) = include_str!("../src/params.rs").split_once("NOT_YET: &[&str] =").expect("the list");
+    let (list, _) = list.split_once(';').expect("its end");
+    let words: Vec<&str> = list.split('"').skip(1).step_by(2).collect();
+    assert!(words.contains(&"persistence"), "the list was not understood: {words:?}");
+    for word in words {
+        assert!(SPEC.contains(&format!("`{word}`")), "{word}");
+    }
+}
+
+/// Every path of report.json, from the source of its structs: `store.device`, `layers[].file`.
+fn fields_in_code() -> BTreeSet<String> {
+    let source = include_str!("../src/stages/handoff/report.rs");
+    let mut structs: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for text in source.split("#[derive(Serialize)]\nstruct ").skip(1) {
+        let name = text.split([' ', '<']).next().unwrap_or_default();
+        let (_, body) = text.split_once("{\n").expect("a struct has a body");
+        let body = body.split("\n}").next().unwrap_or(body);
+        let fields = body.lines().map(str::trim).filter(|line| !line.starts_with("//"));
+        let fields = fields.filter_map(|line| line.trim_end_matches(',').split_once(": ")).collect();
+        structs.insert(name, fields);
+    }
+    let mut paths = BTreeSet::new();
+    let mut todo = vec![(String::new(), "Report")];
+    while let Some((before, name)) = todo.pop() {
+        for (field, kind) in &structs[name] {
+            let list = if kind.contains("Vec<") || kind.contains("[String]") { "[]" } else { "" };
+            let path = format!("{before}{field}{list}");
+            match structs.keys().find(|name| kind.split(|c: char| !c.is_alphanumeric()).any(|word| word == **name)) {
+                Some(inner) => todo.push((format!("{path}."), inner)),
+                None => _ = paths.insert(path),
+            }
+        }
+    }
+    paths
+}
+
+#[test]
+fn every_field_of_the_report_is_described_and_no_other() {
+    let described: BTreeSet<String> = REPORT
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"))
+        .map(|(field, _)| field.to_owned())
+        .collect();
+    let coded = fields_in_code();
+    assert!(coded.len() > 20, "the structs of report.rs were not found: {coded:?}");
+    assert_eq!(described, coded, "docs/report.md, report.rs");
+}
+
+/// The data that docs/troubleshooting.md uses in its messages. The `match` makes a new cause a compile error.
+fn causes() -> Vec<Cause> {
+    let text = |text: &str| text.to_owned();
+    let all = vec![
+        Cause::Os(std::io::Error::from_raw_os_error(5)),
+        Cause::BadParam { key: "isolde.verify", value: text("maybe"), want: "auto|require|off" },
+        Cause::UnknownParam { word: text("isolde.verfy=require") },
+        Cause::NothingAsked,
+        Cause::Conflict { one: text("findiso=/a.iso"), other: text("iso-scan/filename=/b.iso") },
+        Cause::NoStore {
+            wanted: text("file system labelled \"LIVE\""),
+            seen: vec![text("/dev/sda1 vfat \"EFI\" (200 MiB)")],
+            waited: 60,
+        },
+        Cause::NoSuchFile {
+            path: text("/iso/a.iso"),
+            store: text("/dev/sdb1 ext4 \"STICK\" (30000 MiB)"),
+            seen: vec![text("b.iso"), text("c.iso")],
+        },
+        Cause::NoDriver { name: text("exfat"), searched: text("/lib/modules/6.1.0-18-amd64") },
+        Cause::NotAnImage { seen: text("no known file system in 4096 bytes") },
+        Cause::Truncated { want: 3_000_000_000, got: 1_000_000_000 },
+        Cause::DigestMismatch { source: text("/iso/a.iso.b3"), want: text("af13…"), got: text("0b22…") },
+        Cause::NoChecksum { looked: vec![text("/iso/a.iso.b3"), text("/iso/B3SUMS")] },
+        Cause::BadChecksumFile { file: text("/iso/a.iso.b3"), why: text("two different checksums for \"a.iso\"") },
+        Cause::NoFamily { seen: vec![text("install"), text("pool")] },
+        Cause::NoInit { tried: vec![text("/sbin/init"), text("/bin/sh")] },
+        Cause::NoHome { why: text("ntfs cannot be written") },
+        Cause::TooLong { what: "a list of layers", got: 5000, limit: 4095 },
+    ];
+    let number = |cause: &Cause| match cause {
+        Cause::Os(_) => 0,
+        Cause::BadParam { .. } => 1,
+        Cause::NothingAsked => 2,
+        Cause::Conflict { .. } => 3,
+        Cause::NoStore { .. } => 4,
+        Cause::NoSuchFile { .. } => 5,
+        Cause::NoDriver { .. } => 6,
+        Cause::NotAnImage { .. } => 7,
+        Cause::Truncated { .. } => 8,
+        Cause::DigestMismatch { .. } => 9,
+        Cause::NoChecksum { .. } => 10,
+        Cause::BadChecksumFile { .. } => 11,
+        Cause::NoFamily { .. } => 12,
+        Cause::NoInit { .. } => 13,
+        Cause::NoHome { .. } => 14,
+        Cause::TooLong { .. } => 15,
+        Cause::UnknownParam { .. } => 16,
+    };
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..17), "one of each");
+    all
+}
+
+#[test]
+fn every_cause_is_explained_with_its_exact_message_and_hint() {
+    for cause in causes() {
+        let heading = format!("\n### `{cause}`\n");
+        let (_, section) = TROUBLESHOOTING.split_once(&heading).unwrap_or_else(|| panic!("no heading {heading:?}"));
+        let section = section.split("\n#").next().unwrap_or(section);
+        match cause.hint() {
+            Some(hint) => assert!(section.contains(&format!("\nhint: `{hint}`\n")), "{cause}: its hint is {hint:?}"),
+            None => assert!(!section.contains("\nhint: "), "{cause} has no hint"),
+        }
+    }
+}
+
+/// Names of the packages in the dependency tables of a manifest.
+fn packages(manifest: &str) -> Vec<String> {
+    let mut inside = false;
+    let mut names = Vec::new();
+    for line in manifest.lines() {
+        if line.starts_with('[') {
+            inside = line.ends_with("dependencies]");
+        } else if let (true, Some((name, _))) = (inside && !line.starts_with('#'), line.split_once(['=', '.'])) {
+            names.push(name.trim().to_owned());
+        }
+    }
+    names
+}
+
+#[test]
+fn every_dependency_is_argued() {
+    let manifests = [
+        include_str!("../Cargo.toml"),
+        include_str!("../mkinitrd/Cargo.toml"),
+        include_str!("../qemu/Cargo.toml"),
+        include_str!("../bench/Cargo.toml"),
+        include_str!("../fuzz/Cargo.toml"),
+    ];
+    let all: BTreeSet<String> = manifests.iter().flat_map(|manifest| packages(manifest)).collect();
+    assert!(all.contains("rustix") && all.contains("proptest"), "the manifests were not read: {all:?}");
+    for name in all.iter().filter(|name| !name.starts_with("isolde")) {
+        assert!(DEPENDENCIES.contains(&format!("| {name} |")), "docs/dependencies.md has no row for {name}");
+    }
+}

@@ -122,7 +122,7 @@ pub enum Op {
         /// What.
         text: String,
     },
-    /// Deletes the initramfs to free its memory. Only as process 1, only on a ramfs or tmpfs, never across mounts.
+    /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
     EmptyInitramfs,
     /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
     SwitchRoot,

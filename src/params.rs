@@ -3,7 +3,6 @@
 //! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
 //! parameter is one row here, one field of [`Cmdline`], and one section there.
 
-use crate::stages::cmdline::Cmdline;
 use std::fmt;
 
 /// One parameter.
@@ -98,6 +97,48 @@ pub enum Verbosity {
     Info,
     /// Every operation as well.
     Debug,
+}
+
+/// The known parameters as typed: `None` where the word is absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cmdline {
+    pub(crate) image: Option<String>,
+    pub(crate) store: Option<String>,
+    pub(crate) wait: Option<u64>,
+    pub(crate) blake3: Option<[u8; 32]>,
+    pub(crate) verify: Option<Policy>,
+    pub(crate) overlay_size: Option<Size>,
+    pub(crate) extensions: Option<Extras>,
+    pub(crate) home: Option<HomeWish>,
+    pub(crate) customize: Option<Extras>,
+    pub(crate) customize_limit: Option<u64>,
+    pub(crate) pristine: Option<Extras>,
+    pub(crate) onfail: Option<OnFail>,
+    pub(crate) log: Option<Verbosity>,
+    pub(crate) init: Option<String>,
+    pub(crate) root: Option<String>,
+    pub(crate) boot: Option<String>,
+    pub(crate) findiso: Option<String>,
+    pub(crate) fromiso: Option<String>,
+    pub(crate) live_media_path: Option<String>,
+    pub(crate) module: Option<String>,
+    pub(crate) nofstab: Option<String>,
+    pub(crate) iso_scan: Option<String>,
+    pub(crate) rd_live_image: Option<String>,
+    pub(crate) rd_live_dir: Option<String>,
+    pub(crate) rd_live_squashimg: Option<String>,
+    /// Words of other systems that ask for something that is not done yet.
+    pub(crate) not_yet: Vec<String>,
+    /// How many words were understood, for the log.
+    pub(crate) known: usize,
+    /// How many words there are.
+    pub(crate) words: usize,
+}
+
+impl fmt::Display for Cmdline {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of {} words are for init", self.known, self.words)
+    }
 }
 
 /// The table. Kept in the order of cmdline-spec.md.

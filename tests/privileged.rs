@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 fn skip(test: &str, why: &str) {
     let root = rustix::process::geteuid().is_root();
     assert!(!(root && std::env::var_os("CI").is_some()), "{test} cannot run here: {why}");
-    writeln!(io::stderr(), "skipped: {test}: {why}").unwrap();
+    io::stderr().write_all(format!("skipped: {test}: {why}\n").as_bytes()).unwrap();
 }
 
 /// Runs a test in its own mount namespace; it gets an empty tmpfs. What it gives back is the reason not to go on.

@@ -8,54 +8,11 @@
 use crate::error::{Cause, Error, Result, Stage};
 use crate::machine::Machine;
 use crate::op::Place;
-use crate::params::{self, Extras, HomeWish, OnFail, Policy, Size, Verbosity};
+use crate::params::{self, Cmdline};
 use crate::sys::{self, Sys};
-use std::fmt;
 
 /// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE); anything longer is not a command line.
 const LONGEST: u64 = 64 << 10;
-
-/// The known parameters as typed: `None` where the word is absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cmdline {
-    pub(crate) image: Option<String>,
-    pub(crate) store: Option<String>,
-    pub(crate) wait: Option<u64>,
-    pub(crate) blake3: Option<[u8; 32]>,
-    pub(crate) verify: Option<Policy>,
-    pub(crate) overlay_size: Option<Size>,
-    pub(crate) extensions: Option<Extras>,
-    pub(crate) home: Option<HomeWish>,
-    pub(crate) customize: Option<Extras>,
-    pub(crate) customize_limit: Option<u64>,
-    pub(crate) pristine: Option<Extras>,
-    pub(crate) onfail: Option<OnFail>,
-    pub(crate) log: Option<Verbosity>,
-    pub(crate) init: Option<String>,
-    pub(crate) root: Option<String>,
-    pub(crate) boot: Option<String>,
-    pub(crate) findiso: Option<String>,
-    pub(crate) fromiso: Option<String>,
-    pub(crate) live_media_path: Option<String>,
-    pub(crate) module: Option<String>,
-    pub(crate) nofstab: Option<String>,
-    pub(crate) iso_scan: Option<String>,
-    pub(crate) rd_live_image: Option<String>,
-    pub(crate) rd_live_dir: Option<String>,
-    pub(crate) rd_live_squashimg: Option<String>,
-    /// Words of other systems that ask for something that is not done yet.
-    not_yet: Vec<String>,
-    /// How many words were understood, for the log.
-    known: usize,
-    /// How many words there are.
-    words: usize,
-}
-
-impl fmt::Display for Cmdline {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} of {} words are for init", self.known, self.words)
-    }
-}
 
 /// Reads and parses the running kernel's command line.
 pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {

@@ -16,19 +16,19 @@ use catalogue::{Catalogue, name_of, normal};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
-/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: USB first,
-/// because a stick takes the longest to answer.
+/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: USB hosts first,
+/// because a stick takes the longest to answer; then what answers at once; then what others wait for.
 const STORE_DRIVERS: &[&str] = &[
     "kernel/drivers/usb/host/",
-    "kernel/drivers/usb/storage/",
     "kernel/drivers/usb/dwc3/",
-    "kernel/drivers/usb/core/",
     "kernel/drivers/pci/",
     "kernel/drivers/nvme/",
     "kernel/drivers/virtio/",
     "kernel/drivers/block/",
     "kernel/drivers/mmc/",
     "kernel/drivers/misc/cardreader/",
+    "kernel/drivers/usb/storage/",
+    "kernel/drivers/usb/core/",
     "kernel/drivers/scsi/",
     "kernel/drivers/ata/",
     "kernel/drivers/cdrom/",
@@ -49,10 +49,12 @@ const INPUT_DRIVERS: &[&str] = &[
     "kernel/drivers/input/serio/",
 ];
 
-/// What comes after USB host drivers: a stick on USB is the usual store, and the rest of its chain is known by name.
+/// What comes after USB hosts: a stick on USB is the usual store, and the rest of its chain is known by name.
 const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
+/// Where that chain stands in the order of the folders.
+const USB_DISK_AFTER: &str = "kernel/drivers/usb/storage/";
 
-/// What will be needed once the store is there; loaded while nothing else is to be done but wait for it.
+/// What will be needed once the store is there.
 const SOON: [&str; 9] =
     ["loop", "isofs", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"];
 
@@ -60,35 +62,37 @@ const SOON: [&str; 9] =
 /// waits seconds for a drive.
 const NEVER: [&str; 1] = ["floppy"];
 
-/// Modules are being loaded.
+/// Modules are being loaded: one at each [`Drivers::work`], so that a device that is there already is not kept waiting
+/// by drivers of others.
 #[derive(Debug)]
 pub struct Drivers {
     catalogue: Catalogue,
     folders: &'static [&'static str],
     asked: BTreeSet<String>,
     tried: BTreeSet<String>,
-    soon: VecDeque<&'static str>,
-    loaded: usize,
+    queue: VecDeque<String>,
 }
 
 impl fmt::Display for Drivers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} modules for {} devices", self.loaded, self.asked.len())
+        write!(f, "{} modules to load for {} devices", self.queue.len(), self.asked.len())
     }
 }
 
-/// Loads for what is there, and starts to listen for what comes.
+/// Looks at what is there, and starts to listen for what comes.
 pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     // Listening comes before looking: a device between the two would be missed.
     machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
     let mut drivers = start(machine, STORE_DRIVERS)?;
-    drivers.soon = SOON.into();
+    drivers.queue.extend(SOON.map(str::to_owned));
     Ok(drivers)
 }
 
 /// Loads the drivers of keyboards, for the emergency.
 pub fn load_input<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
-    start(machine, INPUT_DRIVERS).map(|_| ())
+    let mut drivers = start(machine, INPUT_DRIVERS)?;
+    while drivers.work(machine) {}
+    Ok(())
 }
 
 /// Answers the kernel's own request for a module; see `early`.
@@ -102,8 +106,7 @@ fn empty<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> 
     let at = Place::at("/proc/sys/kernel/osrelease");
     let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
     let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
-    let (asked, tried, soon) = (BTreeSet::new(), BTreeSet::new(), VecDeque::new());
-    Ok(Drivers { catalogue, folders, asked, tried, soon, loaded: 0 })
+    Ok(Drivers { catalogue, folders, asked: BTreeSet::new(), tried: BTreeSet::new(), queue: VecDeque::new() })
 }
 
 fn start<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
@@ -118,7 +121,7 @@ impl Drivers {
         let mut block = false;
         for event in events {
             match event {
-                Event::Device { modalias } => self.devices(machine, vec![modalias]),
+                Event::Device { modalias } => self.devices(vec![modalias]),
                 Event::Block => block = true,
                 Event::Lost => {
                     self.coldplug(machine)?;
@@ -129,10 +132,10 @@ impl Drivers {
         Ok(block)
     }
 
-    /// Loads one module that will be needed soon; `false` when there is none left. For whoever has to wait anyway.
-    pub(super) fn work_ahead<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
-        let next = self.soon.pop_front();
-        if let Some(name) = next {
+    /// Loads the next module; `false` when there is none left.
+    pub(super) fn work<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
+        let next = self.queue.pop_front();
+        if let Some(name) = &next {
             self.module(machine, name);
         }
         next.is_some()
@@ -196,7 +199,7 @@ impl Drivers {
         machine.debug(&format!("insmod {at}"));
         let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file));
         match done {
-            Ok(()) => self.loaded += 1,
+            Ok(()) => {}
             // The module itself says that its hardware is not here; crc32c_intel on an old processor does so.
             Err(error) if error.raw_os_error() == Some(rustix::io::Errno::NODEV.raw_os_error()) => {}
             Err(error) => machine.warn(&format!("insmod {at}: {}; its devices may be missing", Cause::Os(error))),
@@ -205,33 +208,31 @@ impl Drivers {
 
     fn coldplug<S: Sys>(&mut self, machine: &mut Machine<S>) -> Result<()> {
         let all = machine.sys().modaliases().map_err(|e| machine.os("list the devices", e))?;
-        self.devices(machine, all);
+        self.devices(all);
         Ok(())
     }
 
-    /// Loads what the devices ask for, in the order of the folders.
-    fn devices<S: Sys>(&mut self, machine: &mut Machine<S>, modaliases: Vec<String>) {
-        let mut wanted = Vec::new();
+    /// Puts what the devices ask for in front of the queue, in the order of the folders.
+    fn devices(&mut self, modaliases: Vec<String>) {
+        let rank = |path: &str| self.folders.iter().position(|folder| path.starts_with(folder));
+        let mut wanted = BTreeSet::new();
         for modalias in modaliases {
             if self.asked.contains(&modalias) {
                 continue;
             }
             for name in self.catalogue.by_alias(&modalias) {
                 let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
-                let rank = self.folders.iter().position(|folder| path.starts_with(folder));
-                if let Some(rank) = rank.filter(|_| !NEVER.contains(&name.as_str())) {
-                    wanted.push((rank, name));
+                if let Some(rank) = rank(&path).filter(|_| !NEVER.contains(&name.as_str())) {
+                    wanted.insert((rank, name));
                 }
             }
             self.asked.insert(modalias);
         }
-        wanted.sort();
-        let hosts = wanted.iter().take_while(|(rank, _)| *rank == 0).count();
-        for (n, (_, name)) in wanted.iter().enumerate() {
-            self.module(machine, name);
-            if n + 1 == hosts && self.folders == STORE_DRIVERS {
-                USB_DISK.iter().for_each(|name| self.module(machine, name));
-            }
+        if let (Some((0, _)), Some(after)) = (wanted.first(), rank(USB_DISK_AFTER)) {
+            wanted.extend(USB_DISK.map(|name| (after, name.to_owned())));
+        }
+        for (_, name) in wanted.into_iter().rev().filter(|(_, name)| !self.tried.contains(name)) {
+            self.queue.push_front(name);
         }
     }
 }

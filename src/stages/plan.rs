@@ -7,8 +7,7 @@
 
 use crate::error::{Cause, Error, Result, Stage};
 use crate::op::Quoted;
-use crate::params::{Extras, HomeWish, Policy, Size, Verbosity};
-use crate::stages::cmdline::Cmdline;
+use crate::params::{Cmdline, Extras, HomeWish, Policy, Size, Verbosity};
 use std::fmt;
 use std::time::Duration;
 

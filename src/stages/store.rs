@@ -7,6 +7,7 @@
 //! Fails   when nothing fits within the time, or when what was named has no such file. See cmdline-spec.md.
 
 mod candidates;
+pub(super) mod home_source;
 
 use crate::error::{Cause, List, Result};
 use crate::families::{self, tree::Mounted};
@@ -15,10 +16,10 @@ use crate::machine::Machine;
 use crate::mounting::{Mounting, mounting};
 use crate::op::{Op, Place, STORE};
 use crate::stages::drivers::Drivers;
-use crate::stages::home;
 use crate::stages::plan::{ImageSpec, Plan, StoreSpec};
 use crate::sys::{Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
+use home_source::HomeSource;
 use rustix::mount::MountFlags;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -46,7 +47,7 @@ pub struct Store {
     pub(super) device: String,
     pub(super) format: Format,
     pub(super) description: String,
-    pub(super) removable: bool,
+    pub(super) home: Option<HomeSource>,
     pub(super) access: Access,
 }
 
@@ -89,19 +90,19 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
         if let Some(error) = without_file {
             return Err(error);
         }
+        // One module, then a look at what it brought; only when there is none left is there anything to wait for.
+        let busy = drivers.work(machine);
         let now = machine.sys().now();
-        if now >= deadline {
+        if now >= deadline && !busy {
             let (seen, waited) = (candidates.describe(), (now - begin).as_secs());
             return Err(machine.error("find the store", Cause::NoStore { wanted: wanted(plan), seen, waited }));
         }
         if now >= say_at {
             say_at = now + SAY_EVERY;
-            let (seen, left) = (candidates.describe(), (deadline - now).as_secs());
+            let (seen, left) = (candidates.describe(), deadline.saturating_sub(now).as_secs());
             let seen = List(&seen, "no block device");
             machine.notice(&format!("waiting for a {}, {left} s left; so far: {seen}", wanted(plan)));
         }
-        // As long as there is something to prepare, only look for events instead of waiting for one.
-        let busy = drivers.work_ahead(machine);
         let limit = if busy { Duration::ZERO } else { say_at.min(deadline).saturating_sub(now) };
         let events = machine.sys_mut().wait_for_events(limit).map_err(|e| machine.os("wait for devices", e))?;
         if drivers.handle(machine, events)? {
@@ -151,13 +152,14 @@ fn attempt<S: Sys>(
         };
     }
     let removable = candidate.device.removable;
-    let access = match home::wanted(machine, plan, removable).map(|home| home.fits(format)) {
+    let home = home_source::find(machine, plan, removable);
+    let access = match home.as_ref().map(|home| home.fits(format)) {
         None => Access::ReadOnly,
         Some(Err(why)) => Access::Refused(why),
         Some(Ok(())) => make_writable(machine, candidate, &how)?,
     };
     let device = candidate.device.name.clone();
-    Ok(Some(Store { device, format, description: candidate.describe(), removable, access }))
+    Ok(Some(Store { device, format, description: candidate.describe(), home, access }))
 }
 
 fn op(how: &Mounting, candidate: &Candidate, access: MountFlags, options: &str) -> Op {

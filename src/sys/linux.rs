@@ -206,7 +206,7 @@ impl Sys for Linux {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
                 File::from(paths::open(at, flags)?).write_all(text.as_bytes())
             }
-            Op::EmptyInitramfs => initramfs::empty(),
+            Op::EmptyInitramfs => initramfs::empty(&mut self.log),
             Op::SwitchRoot => initramfs::switch_root(),
         }
     }

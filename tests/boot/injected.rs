@@ -64,7 +64,7 @@ fn passed_over(outcome: &Outcome, failed: &str) -> bool {
 /// The default policy: a shell, and a reboot after it. Where the initramfs is empty there is no shell.
 fn acted(outcome: &Outcome, failed: usize) -> Result<(), String> {
     let after: Vec<&str> = outcome.end.journal.changes().skip(failed + 1).collect();
-    let shell = after.iter().any(|change| *change == "shell");
+    let shell = after.contains(&"shell");
     match outcome.end.ending {
         Ending::Halted(_) | Ending::Waiting if shell => Ok(()),
         other => Err(format!("the emergency ended with {other:?} after {after:?}")),

@@ -42,14 +42,12 @@ pub fn check(outcome: &Outcome) -> Result<(), String> {
             }
         }
     }
-    if let Some((error, _)) = &outcome.error {
-        if matches!(error.cause, Cause::DigestMismatch { .. })
-            && let Some(line) = done.iter().find(|line| {
-                line.starts_with("exec") || line.starts_with("mount -t overlay") || options(line).contains(&"loop")
-            })
-        {
-            return Err(format!("{line}, although the checksum is wrong"));
-        }
+    let mounts_an_image = |line: &&&str| options(line).contains(&"loop") || line.starts_with("mount -t overlay");
+    if let Some((error, _)) = &outcome.error
+        && matches!(error.cause, Cause::DigestMismatch { .. })
+        && let Some(line) = done.iter().find(|line| line.starts_with("exec") || mounts_an_image(line))
+    {
+        return Err(format!("{line}, although the checksum is wrong"));
     }
     Ok(())
 }

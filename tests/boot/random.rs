@@ -6,6 +6,7 @@ use super::{invariants, modules};
 use isolde::sys::record::{Arrival, Content, Ending, Tree, World};
 use proptest::prelude::*;
 use std::path::Path;
+use std::sync::LazyLock;
 
 /// Their names, in the order of the sticks.
 const DEVICES: [&str; 3] = ["sdb1", "sdc1", "sdd1"];
@@ -32,15 +33,20 @@ enum Iso {
 }
 
 fn stick() -> impl Strategy<Value = Stick> {
-    let iso = prop_oneof![Just(Iso::Good), Just(Iso::Good), Just(Iso::Changed), Just(Iso::Short), Just(Iso::NoSystem)];
+    let iso = prop_oneof![
+        6 => Just(Iso::Good),
+        2 => Just(Iso::Changed),
+        1 => Just(Iso::Short),
+        1 => Just(Iso::NoSystem)
+    ];
     (
         any::<bool>(),
-        prop_oneof![Just("LIVE"), Just("OTHER")],
-        proptest::option::of(iso),
+        prop_oneof![3 => Just("LIVE"), 1 => Just("OTHER")],
+        proptest::option::weighted(0.9, iso),
         proptest::option::of(any::<bool>()),
         any::<bool>(),
         any::<bool>(),
-        0_u64..70,
+        prop_oneof![3 => Just(0_u64), 1 => 0_u64..70],
         any::<bool>(),
     )
         .prop_map(|(vfat, label, iso, home, extension, script, after, lost)| Stick {
@@ -56,8 +62,8 @@ fn stick() -> impl Strategy<Value = Stick> {
 }
 
 fn arrival(number: usize, stick: &Stick) -> Arrival {
+    static SUM: LazyLock<String> = LazyLock::new(|| b3sum(&Content::image(&debian()), "debian.iso"));
     let good = Content::image(&debian());
-    let sum = b3sum(&good, "debian.iso");
     let mut tree = Tree::new().file("README", "");
     let iso = stick.iso.map(|iso| match iso {
         Iso::Good => good,
@@ -66,7 +72,7 @@ fn arrival(number: usize, stick: &Stick) -> Arrival {
         Iso::NoSystem => Content::from("no image at all"),
     });
     if let Some(iso) = iso {
-        tree = tree.file("iso/debian.iso", iso).file("iso/B3SUMS", sum.as_str());
+        tree = tree.file("iso/debian.iso", iso).file("iso/B3SUMS", SUM.as_str());
     }
     tree = match stick.home {
         Some(true) => tree.file("home.img", Content::image(&ext4(Tree::new().directory("user")))),
@@ -86,12 +92,12 @@ fn arrival(number: usize, stick: &Stick) -> Arrival {
 
 fn world() -> impl Strategy<Value = (World, Vec<Stick>)> {
     let which = prop_oneof![
-        Just("findiso=/iso/debian.iso boot=live"),
-        Just("isolde.image=/iso/debian.iso isolde.store=LABEL=LIVE"),
-        Just("isolde.image=/iso/debian.iso isolde.store=/dev/sdb1"),
-        Just("boot=live components"),
-        Just("root=live:CDLABEL=LIVE rd.live.image iso-scan/filename=/iso/debian.iso"),
-        Just("quiet splash"),
+        4 => Just("findiso=/iso/debian.iso boot=live"),
+        3 => Just("isolde.image=/iso/debian.iso isolde.store=LABEL=LIVE"),
+        2 => Just("isolde.image=/iso/debian.iso isolde.store=/dev/sdb1"),
+        1 => Just("boot=live components"),
+        2 => Just("root=live:CDLABEL=LIVE rd.live.image iso-scan/filename=/iso/debian.iso"),
+        1 => Just("quiet splash"),
     ];
     let more = prop_oneof![
         Just(""),
@@ -101,7 +107,7 @@ fn world() -> impl Strategy<Value = (World, Vec<Stick>)> {
         Just("isolde.home=/home isolde.onfail=reboot"),
         Just("isolde.extensions=no isolde.onfail=wait"),
     ];
-    (which, more, 0_u64..60, proptest::collection::vec(stick(), 0..4), any::<bool>()).prop_map(
+    (which, more, 0_u64..70, proptest::collection::vec(stick(), 0..4), any::<bool>()).prop_map(
         |(which, more, wait, sticks, index)| {
             let mut world = machine(&format!("{which} isolde.wait={wait} {more}"));
             if !index {

@@ -108,6 +108,11 @@ pub fn all() -> Vec<(&'static str, World)> {
             let line = "isolde.image=/iso/debian.iso isolde.store=PARTUUID=1234ABCD-01";
             with(machine(line), [disk("sdb", mbr(0x1234_abcd)), stick.clone(), partition("sdc1", &ext4(store()))])
         }),
+        ("debian_with_two_layers", {
+            let upper = squashfs(Tree::new().file("etc/hostname", "more\n").file("usr/share/more", ""));
+            let tree = Tree::new().file("live/10-base.squashfs", squashfs(root())).file("live/20-more.squashfs", upper);
+            findiso(Tree::new().file("iso/debian.iso", Content::image(&Medium::new("iso9660", tree))))
+        }),
         ("extension_without_a_checksum_under_require", {
             let iso = Content::image(&debian());
             let sum = b3sum(&iso, "debian.iso");
@@ -125,6 +130,13 @@ pub fn all() -> Vec<(&'static str, World)> {
         ("everything", everything()),
         ("home_directory", findiso(store().directory("home/user"))),
         ("home_directory_on_vfat", with(machine(FINDISO), [partition("sdb1", &vfat(store().directory("home")))])),
+        ("home_directory_on_an_internal_disk", {
+            let mut arrival = partition("sda1", &ext4(store().directory("home/user")));
+            if let Arrives::Device(device, _) = &mut arrival.what {
+                device.removable = false;
+            }
+            with(machine(FINDISO), [arrival])
+        }),
         ("home_image_on_vfat", home_image_on_vfat()),
         ("home_that_is_missing", { with(machine(&format!("{FINDISO} isolde.home=/my/home")), [stick.clone()]) }),
         (

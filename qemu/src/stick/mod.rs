@@ -117,7 +117,14 @@ impl Stick {
             staging: &staging,
             to: &data,
         })?;
-        let whole = work.path().join("stick");
+        self.assemble(&data, work.path(), image)?;
+        update::State::of(self, &files)?.write(image)
+    }
+
+    /// Puts the data's file system and GRUB into a new image, which takes its name when it is whole.
+    fn assemble(&self, data: &Path, work: &Path, image: &Path) -> Result<()> {
+        let whole = work.join("stick");
+        let size = data.metadata().context("the data's file system")?.len();
         let entries = [
             Entry::new(BIOS_BOOT, BIOS_BOOT_SIZE),
             Entry::new(EFI_SYSTEM, EFI_SYSTEM_SIZE),
@@ -125,13 +132,12 @@ impl Stick {
         ];
         let starts = partition::write(&whole, Table::Gpt, &entries)?;
         ensure!(starts == [BIOS_START, EFI_START, DATA_START], "partitions at {starts:?}");
-        copy_into(&data, &whole, DATA_START * SECTOR)?;
-        self.install_grub(&whole, work.path())?;
-        fs::rename(&whole, image).with_context(|| format!("rename to {}", image.display()))?;
-        update::State::of(self, &files)?.write(image)
+        copy_into(data, &whole, DATA_START * SECTOR)?;
+        self.install_grub(&whole, work)?;
+        fs::rename(&whole, image).with_context(|| format!("rename to {}", image.display()))
     }
 
-    /// The same files, in place: what is on the data partition besides them stays. Makes the image if it is not there.
+    /// The same files, and what is on the data partition besides them stays. Makes the image if it is not there.
     /// Gives the paths that were written or removed. ext4 only.
     ///
     /// # Errors

@@ -1,11 +1,11 @@
 //! Brings a stick up to date without touching what the user made on it.
 //!
-//! e2fsck replays the journal first, as a machine that was ended from outside leaves one; debugfs then replaces files within
-//! the image. Both reach the partition by its offset, so no loop device is needed. What is on the stick is recorded beside it
-//! as path and digest; before a file is changed its record is made void, so an interrupted change is done again.
+//! The data's file system is copied out of the image; e2fsck replays its journal, as a machine whose plug was pulled leaves one
+//! (in place, at an offset, e2fsck 1.47 loses the offset after that); debugfs replaces files in it; and a new image takes the
+//! old one's name. What is on the stick is recorded beside it as path and digest.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -14,13 +14,11 @@ use anyhow::{Context, Result, bail, ensure};
 use super::{DATA_START, Stick};
 use crate::cache::{digest, lock};
 use crate::store::partition::SECTOR;
-use crate::store::{Content, FileSystem, StoredFile};
+use crate::store::{Content, FileSystem, MIB, StoredFile, copy_part};
 use crate::tool::{command, run, text};
 
 /// The record of GRUB and the partitions, beside those of the files.
 const FRAME: &str = "GRUB";
-/// The digest of a file whose change has begun.
-const VOID: &str = "void";
 
 /// What is on a stick: path and digest of what it was made from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,13 +99,10 @@ pub(super) fn update(stick: &Stick, image: &Path) -> Result<Vec<String>> {
     if changed.is_empty() {
         return Ok(changed);
     }
-    let void = |path: &String| (path.clone(), VOID.to_owned());
-    let mut begun = present.clone();
-    begun.0.extend(changed.iter().map(void));
-    begun.write(image)?;
-
     let work = tempfile::tempdir_in(folder).context("a work folder")?;
-    repair(image)?;
+    let data = work.path().join("data");
+    take_out(image, &data)?;
+    repair(&data).with_context(|| format!("{}: move it away to start with an empty one", image.display()))?;
     let mut script = Script::default();
     for path in changed.iter().filter(|path| *path != FRAME) {
         script.remove(path)?;
@@ -124,25 +119,27 @@ pub(super) fn update(stick: &Stick, image: &Path) -> Result<Vec<String>> {
             }
         }
     }
-    script.run(image, work.path())?;
-    if changed.iter().any(|path| path == FRAME) {
-        stick.install_grub(image, work.path())?;
-    }
+    script.run(&data, work.path())?;
+    stick.assemble(&data, work.path(), image)?;
     wanted.write(image)?;
     Ok(changed)
 }
 
-/// The data partition, as e2fsprogs name it: a file and an offset in it.
-fn device(image: &Path) -> Result<String> {
-    Ok(format!("{}?offset={}", text(image)?, DATA_START * SECTOR))
+/// Copies the data's file system out of an image. It ends where the second copy of the GPT has its MiB.
+fn take_out(image: &Path, data: &Path) -> Result<()> {
+    let length = image.metadata().with_context(|| format!("look at {}", image.display()))?.len();
+    let part = DATA_START * SECTOR..length.saturating_sub(MIB);
+    ensure!(!part.is_empty(), "{} is too small to be a stick", image.display());
+    let file = File::create(data).with_context(|| format!("create {}", data.display()))?;
+    file.set_len(part.end - part.start).context("size of the data's file system")?;
+    copy_part(image, part, data, 0)
 }
 
 /// Makes the file system consistent; status 1 means that something was corrected.
-fn repair(image: &Path) -> Result<()> {
+fn repair(data: &Path) -> Result<()> {
     let mut e2fsck = command("sh");
-    e2fsck.args(["-c", "e2fsck -p \"$1\"; [ $? -le 1 ]", "sh", &device(image)?]);
-    let advice = || format!("{}: move it away to start with an empty one", image.display());
-    run("file system of the stick", &mut e2fsck).with_context(advice)?;
+    e2fsck.args(["-c", "e2fsck -p \"$1\"; [ $? -le 1 ]", "sh", text(data)?]);
+    run("file system of the stick", &mut e2fsck)?;
     Ok(())
 }
 
@@ -166,11 +163,11 @@ impl Script {
     }
 
     /// debugfs ends with status 0 whatever happened, so its messages decide.
-    fn run(&self, image: &Path, work: &Path) -> Result<()> {
+    fn run(&self, data: &Path, work: &Path) -> Result<()> {
         let script = work.join("debugfs.txt");
         fs::write(&script, self.0.join("\n") + "\n").context("write debugfs.txt")?;
         let mut debugfs = command("debugfs");
-        debugfs.args(["-w", "-f", text(&script)?, &device(image)?]);
+        debugfs.args(["-w", "-f", text(&script)?, text(data)?]);
         let output = run("files of the stick", &mut debugfs)?;
         let harmless = |line: &&str| {
             line.starts_with("debugfs")
@@ -179,7 +176,7 @@ impl Script {
                 || (line.starts_with("rm: File not found"))
         };
         match output.lines().filter(|line| !line.trim().is_empty()).find(|line| !harmless(line)) {
-            Some(message) => bail!("files of the stick {}: {message}", image.display()),
+            Some(message) => bail!("files of the stick: {message}"),
             None => Ok(()),
         }
     }
@@ -196,7 +193,8 @@ mod tests {
     use super::*;
 
     fn debugfs(image: &Path, request: &str) -> String {
-        run("debugfs", command("debugfs").args(["-w", "-R", request, &device(image).unwrap()])).unwrap()
+        let place = format!("{}?offset={}", image.display(), DATA_START * SECTOR);
+        run("debugfs", command("debugfs").args(["-w", "-R", request, &place])).unwrap()
     }
 
     #[test]
@@ -225,18 +223,20 @@ mod tests {
         assert!(debugfs(&image, "stat /boot/iso/old.iso").contains("File not found"));
         assert!(debugfs(&image, "stat /boot/isolde.img").contains("Mode:  0644"));
         assert!(!debugfs(&image, "features").contains("needs_recovery"));
-        repair(&image).unwrap();
+        assert!(debugfs(&image, "stat /home").contains("Mode:  0755"));
     }
 
     #[test]
-    fn a_file_that_does_not_fit_is_an_error_and_is_tried_again() {
+    fn a_file_that_does_not_fit_is_an_error_and_the_stick_stays_as_it_was() {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("stick.img");
         Stick::new(FileSystem::Ext4).free(1).build(&image).unwrap();
         let big = folder.path().join("big.iso");
         fs::write(&big, vec![1; 80 << 20]).unwrap();
         let stick = Stick::new(FileSystem::Ext4).free(1).iso(&big);
-        assert!(stick.update(&image).is_err());
-        assert_eq!(State::read(&image).unwrap().0.get("/boot/iso/big.iso").unwrap(), VOID);
+        let before = digest(&fs::read(&image).unwrap());
+        assert!(stick.update(&image).unwrap_err().to_string().starts_with("files of the stick: "));
+        assert_eq!(digest(&fs::read(&image).unwrap()), before);
+        assert_eq!(State::read(&image).unwrap().0.get("/boot/iso/big.iso"), None);
     }
 }

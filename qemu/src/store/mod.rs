@@ -11,6 +11,7 @@ pub(crate) mod partition;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -188,24 +189,32 @@ impl Store {
     }
 }
 
-/// Copies a sparse file into another at an offset; its holes are left out, as the target is empty there.
+/// Copies a file's bytes into another at an offset; its holes are left out, as the target is empty there.
 pub(crate) fn copy_into(from: &Path, to: &Path, offset: u64) -> Result<()> {
+    let length = from.metadata().with_context(|| format!("look at {}", from.display()))?.len();
+    copy_part(from, 0..length, to, offset)
+}
+
+/// Copies a part of a sparse file, as [`copy_into`] does the whole.
+pub(crate) fn copy_part(from: &Path, part: Range<u64>, to: &Path, offset: u64) -> Result<()> {
     let mut source = File::open(from).with_context(|| format!("open {}", from.display()))?;
     let mut target = fs::OpenOptions::new().write(true).open(to).with_context(|| format!("open {}", to.display()))?;
-    let mut place = 0;
-    loop {
+    let mut place = part.start;
+    while place < part.end {
         let start = match seek(&source, SeekFrom::Data(place)) {
             // No data after this place.
             Err(rustix::io::Errno::NXIO) => return Ok(()),
-            other => other.with_context(|| format!("data of {}", from.display()))?,
+            other => other.with_context(|| format!("data of {}", from.display()))?.min(part.end),
         };
-        let end = seek(&source, SeekFrom::Hole(start)).with_context(|| format!("holes of {}", from.display()))?;
+        let end =
+            seek(&source, SeekFrom::Hole(start)).with_context(|| format!("holes of {}", from.display()))?.min(part.end);
         source.seek(io::SeekFrom::Start(start)).context("seek")?;
-        target.seek(io::SeekFrom::Start(offset + start)).context("seek")?;
+        target.seek(io::SeekFrom::Start(offset + start - part.start)).context("seek")?;
         let copied = io::copy(&mut (&mut source).take(end - start), &mut target).context("write the disk image")?;
         ensure!(copied == end - start, "{} shrank while it was copied", from.display());
         place = end;
     }
+    Ok(())
 }
 
 #[cfg(test)]

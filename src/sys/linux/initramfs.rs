@@ -1,6 +1,9 @@
 //! Leaving the initramfs: `switch_root(8)`, kernel: filesystems/ramfs-rootfs-initramfs.rst.
+#![allow(unsafe_code)] // fork(2)
 
+use super::log::Log;
 use crate::op::NEW_ROOT;
+use crate::sys::Level;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::io;
@@ -11,9 +14,13 @@ const MAGICS: [i64; 2] = [0x8584_58f6, 0x0102_1994]; // RAMFS_MAGIC, TMPFS_MAGIC
 /// Files that only an initramfs has.
 const MARKS: [&str; 2] = ["/init", "/isolde/init"];
 
-/// Deletes everything on the file system at /, and nothing else. Deleting the wrong tree is a disaster, so all of it
-/// has to be true: process 1, / in memory, / another device than the new root, and a mark of an initramfs in it.
-pub(super) fn empty() -> io::Result<()> {
+/// Deletes everything on the file system at /, and nothing else, while the boot goes on: thousands of files take a
+/// third of the time that is left. Deleting the wrong tree is a disaster, so all of it has to be true: process 1, / in
+/// memory, / another device than the new root, and a mark of an initramfs in it.
+///
+/// The deletion is a child's, whose root stays the old one; the real init reaps it, as every init reaps orphans. A
+/// failure of it goes to `log`.
+pub(super) fn empty(log: &mut Log) -> io::Result<()> {
     let refuse = |why: &str| Err(io::Error::new(io::ErrorKind::PermissionDenied, why.to_owned()));
     if rustix::process::getpid() != rustix::process::Pid::INIT {
         return refuse("this is not process 1");
@@ -29,7 +36,20 @@ pub(super) fn empty() -> io::Result<()> {
         return refuse("/ has no /init: it is no initramfs");
     }
     let root = rustix::fs::openat(CWD, "/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
-    empty_directory(root, device)
+    // SAFETY: this process has one thread here (those of `verify` are joined), so the child may go on as a copy of it;
+    // it ends by _exit(2), without running anything of the parent's.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => {
+            let done = empty_directory(root, device);
+            if let Err(error) = &done {
+                log.write(Level::Warning, &format!("empty the initramfs: {error}; its memory is not freed"));
+            }
+            // SAFETY: _exit(2) only ends this process.
+            unsafe { libc::_exit(done.is_err().into()) }
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Below one directory. What is mounted there is another device and stays, and so do the directories above it.

@@ -2,17 +2,16 @@
 //!
 //! Takes   operations on places.
 //! Gives   a namespace in which their effect is seen by every later look-up.
-//! Fails   with the errno of `mount(2)`, `umount(2)`, `move_mount(2)`, `mkdir(2)`, `symlink(2)` and `open(2)`.
+//! Fails   with the errno of `mount(2)`, `umount(2)` and `move_mount(2)`.
 
-use super::paths::{Found, Last, Location};
-use super::tree::{Content, File, Node, Tree};
+use super::paths::Location;
+use super::tree::{File, Node, Tree};
 use crate::op::{NEW_ROOT, Place};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// A mounted file system. Several mounts can show one.
@@ -231,7 +230,7 @@ impl Namespace {
     }
 
     /// EROFS where nothing can be written.
-    fn writable(&self, at: &Location) -> io::Result<()> {
+    pub(super) fn writable(&self, at: &Location) -> io::Result<()> {
         let mount = self.mounts.get(&at.mount).ok_or(Errno::NOENT)?;
         let system = self.systems.get(mount.system).ok_or(Errno::NOENT)?;
         if mount.flags.contains(MountFlags::RDONLY) || system.read_only {
@@ -240,74 +239,10 @@ impl Namespace {
         Ok(())
     }
 
-    /// Writable as an open file is asked to be: the file has to be there.
-    pub(super) fn writable_file(&self, at: &Place) -> io::Result<Location> {
-        let location = self.locate(at)?;
-        self.writable(&location)?;
-        Ok(location)
-    }
-
-    fn put(&mut self, folder: &Location, name: &OsString, node: Node) -> io::Result<()> {
-        self.writable(folder)?;
-        if matches!(self.fstype_of(folder), Some("proc" | "sysfs")) {
-            return Err(Errno::NOENT.into()); // nobody but the kernel makes names there
-        }
-        let system = self.mounts.get(&folder.mount).ok_or(Errno::NOENT)?.system;
-        let tree = &mut self.systems.get_mut(system).ok_or(Errno::NOENT)?.tree;
-        tree.insert(folder.path.join(name), node);
-        Ok(())
-    }
-
-    pub(super) fn make_directories(&mut self, at: &Place) -> io::Result<()> {
-        let mut made = Place::within(at.tree(), "");
-        for component in at.inner().components() {
-            let Component::Normal(name) = component else { return Err(Errno::INVAL.into()) };
-            made = made.join(Path::new(name));
-            match self.look_up(&made, Last::Follow)? {
-                Found::There(there) if matches!(self.node(&there), Some(Node::Directory)) => {}
-                Found::There(_) => return Err(Errno::NOTDIR.into()),
-                Found::Missing { .. } => match self.look_up(&made, Last::Keep)? {
-                    Found::Missing { folder, name } => self.put(&folder, &name, Node::Directory)?,
-                    Found::There(_) => return Err(Errno::EXIST.into()), // a link to nowhere
-                },
-            }
-        }
-        self.directory(at).map(|_| ())
-    }
-
-    pub(super) fn symlink(&mut self, to: &str, at: &Place) -> io::Result<()> {
-        match self.look_up(at, Last::Keep)? {
-            Found::Missing { folder, name } => self.put(&folder, &name, Node::Link(to.into())),
-            Found::There(there) => match (self.node(&there), there.path.parent(), there.path.file_name()) {
-                (Some(Node::Directory), ..) => Err(Errno::ISDIR.into()),
-                (_, Some(folder), Some(name)) => {
-                    let (folder, name) = (Location { mount: there.mount, path: folder.to_path_buf() }, name.to_owned());
-                    self.put(&folder, &name, Node::Link(to.into()))
-                }
-                _ => Err(Errno::INVAL.into()),
-            },
-        }
-    }
-
-    pub(super) fn write(&mut self, at: &Place, text: &str) -> io::Result<()> {
-        let content = Arc::new(Content::from(text));
-        match self.look_up(at, Last::Follow)? {
-            Found::Missing { folder, name } => self.put(&folder, &name, Node::File { content, executable: false }),
-            Found::There(there) => {
-                self.writable(&there)?;
-                let system = self.mounts.get(&there.mount).ok_or(Errno::NOENT)?.system;
-                let tree = &mut self.systems.get_mut(system).ok_or(Errno::NOENT)?.tree;
-                match tree.get(&there.path) {
-                    Some(Node::File { executable, .. }) => {
-                        let node = Node::File { content, executable: *executable };
-                        tree.insert(there.path, node);
-                        Ok(())
-                    }
-                    Some(Node::Directory) => Err(Errno::ISDIR.into()),
-                    _ => Err(Errno::ACCESS.into()),
-                }
-            }
-        }
+    /// The tree that a location is in, to be changed.
+    pub(super) fn tree_mut(&mut self, at: &Location) -> io::Result<&mut Tree> {
+        let system = self.mounts.get(&at.mount).ok_or(Errno::NOENT)?.system;
+        Ok(&mut self.systems.get_mut(system).ok_or(Errno::NOENT)?.tree)
     }
 
     /// Deletes the initramfs, but for the folders that lead to mount points.

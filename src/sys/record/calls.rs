@@ -1,0 +1,224 @@
+//! The calls of a boot, answered by the fake kernel.
+//!
+//! Takes   what [`Sys`] takes. Questions are answered from the world as it is now; changes go through `Record::change`.
+//! Gives   what the real kernel would give, or the failure that the test asked for.
+
+use super::mounts::Mounted;
+use super::tree::{File, Generated, Node};
+use super::{Behaviour, Content, Ending, Record};
+use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A sleep this long is the emergency's wait for ever.
+const FOR_EVER: Duration = Duration::from_secs(3600);
+
+impl Record {
+    /// /sys is asked, so it has to be there.
+    fn sysfs(&self) -> io::Result<()> {
+        let at = self.space.locate(&Place::at("/sys"))?;
+        if self.space.fstype_of(&at) == Some("sysfs") { Ok(()) } else { Err(Errno::NOENT.into()) }
+    }
+
+    fn generated(&self, what: Generated) -> String {
+        match what {
+            Generated::FileSystems => self.devices.file_systems(),
+            Generated::Mounts => {
+                let line = |mounted: Mounted| {
+                    let access = if mounted.flags.contains(MountFlags::RDONLY) { "ro" } else { "rw" };
+                    let target = mounted.target?.to_string_lossy().replace(' ', "\\040");
+                    Some(format!("{} {target} {} {access} 0 0\n", mounted.source, mounted.fstype))
+                };
+                self.space.mounted().into_iter().filter_map(line).collect()
+            }
+        }
+    }
+
+    fn handle(&self, at: &Place) -> io::Result<File> {
+        let location = self.space.locate(at)?;
+        let content = match self.space.node(&location) {
+            Some(Node::File { content, .. }) => content.clone(),
+            Some(Node::Generated(what)) => Arc::new(Content::new(self.generated(*what))),
+            Some(Node::Block(name)) => self.devices.plugged.get(name).ok_or(Errno::NXIO)?.content.clone(),
+            Some(Node::Directory) => return Err(Errno::ISDIR.into()),
+            _ => return Err(Errno::NXIO.into()),
+        };
+        let name = at.full().to_string_lossy().into_owned();
+        Ok(File { name, content, writable: false, _user: self.space.user_of(&location)? })
+    }
+
+    /// ENOENT or EACCES where `execve(2)` gives them.
+    fn executable(&self, at: &Place) -> io::Result<()> {
+        match self.space.node(&self.space.locate(at)?) {
+            Some(Node::File { executable: true, .. }) => Ok(()),
+            _ => Err(Errno::ACCESS.into()),
+        }
+    }
+}
+
+impl Sys for Record {
+    type File = File;
+
+    fn now(&self) -> Duration {
+        self.devices.now
+    }
+
+    fn arguments(&self) -> Vec<OsString> {
+        self.world.arguments.iter().map(OsString::from).collect()
+    }
+
+    fn own_path(&self) -> Option<String> {
+        Some("/init".to_owned())
+    }
+
+    fn peak_memory(&self) -> Option<u64> {
+        Some(4096)
+    }
+
+    fn open(&self, at: &Place) -> io::Result<File> {
+        self.handle(at)
+    }
+
+    fn open_writable(&mut self, at: &Place) -> io::Result<File> {
+        self.change(format!("open {at}"), |record| {
+            record.space.writable_file(at)?;
+            Ok(File { writable: true, ..record.handle(at)? })
+        })
+    }
+
+    fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
+        let location = match self.space.locate(at) {
+            Ok(location) => location,
+            Err(error) => {
+                let nothing = [Errno::NOENT, Errno::NOTDIR, Errno::LOOP].map(Errno::raw_os_error);
+                return if error.raw_os_error().is_some_and(|e| nothing.contains(&e)) { Ok(None) } else { Err(error) };
+            }
+        };
+        Ok(self.space.node(&location).map(|node| match node {
+            Node::Directory => Kind::Directory,
+            Node::File { executable, .. } => Kind::File { executable: *executable },
+            Node::Generated(_) => Kind::File { executable: false },
+            Node::Block(_) => Kind::BlockDevice,
+            Node::Link(_) | Node::Other => Kind::Other,
+        }))
+    }
+
+    fn list(&self, at: &Place) -> io::Result<Vec<Entry>> {
+        let folder = self.space.directory(at)?;
+        let tree = self.space.tree_of(folder.mount).ok_or(Errno::NOENT)?;
+        let entry = |(path, node): (&Path, &Node)| {
+            let name = path.file_name()?.to_str()?.to_owned();
+            Some(Entry { name, is_directory: matches!(node, Node::Directory) })
+        };
+        Ok(tree.children(&folder.path).filter_map(entry).collect())
+    }
+
+    fn block_devices(&self) -> io::Result<Vec<BlockDevice>> {
+        self.sysfs()?;
+        Ok(self.devices.plugged.values().map(|plugged| plugged.device.clone()).collect())
+    }
+
+    fn logical_block_size(&self, _disk: &str) -> io::Result<u64> {
+        self.sysfs()?;
+        Ok(512)
+    }
+
+    fn modaliases(&self) -> io::Result<Vec<String>> {
+        self.sysfs()?;
+        Ok(self.devices.modaliases.iter().cloned().collect())
+    }
+
+    fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        let events = self.devices.wait(limit)?;
+        self.make_nodes();
+        Ok(events)
+    }
+
+    fn listen(&mut self) -> io::Result<()> {
+        self.devices.listen();
+        Ok(())
+    }
+
+    fn load_module(&mut self, module: &File) -> io::Result<()> {
+        self.change(format!("insmod {}", module.name), |record| {
+            record.devices.load(&module.name)?;
+            record.make_nodes();
+            Ok(())
+        })
+    }
+
+    fn mount_image(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
+        self.change(mount.to_string(), |record| record.attach_and_mount(image, mount))
+    }
+
+    fn apply(&mut self, op: &Op) -> io::Result<()> {
+        self.change(op.to_string(), |record| record.do_op(op))
+    }
+
+    fn run(&mut self, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End> {
+        self.change(program.to_string(), |record| {
+            record.space.locate(&Place::new_root("/dev/null"))?;
+            record.executable(&Place::within(NEW_ROOT, &program.path))?;
+            let behaviour = record.world.programs.get(&*program.path.to_string_lossy());
+            let Some(Behaviour { prints, end }) = behaviour else { return Ok(End::Exited(0)) };
+            prints.iter().for_each(|text| line(text));
+            let end = end.clone();
+            if end == End::TimedOut {
+                record.devices.advance(record.devices.now.saturating_add(program.limit));
+            }
+            Ok(end)
+        })
+    }
+
+    fn exec(&mut self, program: &Path, arguments: &[OsString]) -> io::Result<Infallible> {
+        let words = arguments.iter().map(|word| format!(" {}", word.to_string_lossy()));
+        let text = format!("exec {}{}", program.display(), words.collect::<String>());
+        self.change(text, |record| record.executable(&Place::at(program)))?;
+        self.end(Ending::Exec);
+        Err(io::Error::other("the fake kernel runs no programs"))
+    }
+
+    fn log(&mut self, level: Level, line: &str) {
+        self.journal.say(level, line);
+    }
+
+    fn sleep(&mut self, time: Duration) {
+        if time >= FOR_EVER {
+            self.end(Ending::Waiting);
+        }
+        // There is no failure to report, and none is possible.
+        let _ = self.change(format!("sleep {}", time.as_secs()), |record| {
+            record.devices.advance(record.devices.now.saturating_add(time));
+            Ok(())
+        });
+        self.make_nodes();
+    }
+
+    fn shell(&mut self) -> io::Result<()> {
+        self.change("shell".to_owned(), |record| {
+            record.space.locate(&Place::at("/dev/console"))?;
+            let shells = ["/bin/sh", "/bin/busybox", "/usr/bin/busybox"];
+            if shells.iter().any(|shell| record.executable(&Place::at(shell)).is_ok()) {
+                return Ok(());
+            }
+            Err(io::Error::new(io::ErrorKind::NotFound, "the initramfs has none"))
+        })
+    }
+
+    fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
+        let text = match how {
+            Halt::Reboot => "reboot",
+            Halt::PowerOff => "power off",
+        };
+        self.change(text.to_owned(), |_| Ok(()))?;
+        self.end(Ending::Halted(how));
+        Err(io::Error::other("the fake kernel does not stop"))
+    }
+}

@@ -1,0 +1,84 @@
+//! Changes to names and files of a mounted tree.
+//!
+//! Takes   places and what is to stand there.
+//! Gives   a tree in which it stands there.
+//! Fails   with the errno of `mkdir(2)`, `symlink(2)` and `open(2)`.
+
+use super::mounts::Namespace;
+use super::paths::{Found, Last, Location};
+use super::tree::{Content, Node};
+use crate::op::Place;
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Component, Path};
+use std::sync::Arc;
+
+impl Namespace {
+    /// Writable as an open file is asked to be: the file has to be there.
+    pub(super) fn writable_file(&self, at: &Place) -> io::Result<Location> {
+        let location = self.locate(at)?;
+        self.writable(&location)?;
+        Ok(location)
+    }
+
+    fn put(&mut self, folder: &Location, name: &OsString, node: Node) -> io::Result<()> {
+        self.writable(folder)?;
+        if matches!(self.fstype_of(folder), Some("proc" | "sysfs")) {
+            return Err(Errno::NOENT.into()); // nobody but the kernel makes names there
+        }
+        self.tree_mut(folder)?.insert(folder.path.join(name), node);
+        Ok(())
+    }
+
+    pub(super) fn make_directories(&mut self, at: &Place) -> io::Result<()> {
+        let mut made = Place::within(at.tree(), "");
+        for component in at.inner().components() {
+            let Component::Normal(name) = component else { return Err(Errno::INVAL.into()) };
+            made = made.join(Path::new(name));
+            match self.look_up(&made, Last::Follow)? {
+                Found::There(there) if matches!(self.node(&there), Some(Node::Directory)) => {}
+                Found::There(_) => return Err(Errno::NOTDIR.into()),
+                Found::Missing { .. } => match self.look_up(&made, Last::Keep)? {
+                    Found::Missing { folder, name } => self.put(&folder, &name, Node::Directory)?,
+                    Found::There(_) => return Err(Errno::EXIST.into()), // a link to nowhere
+                },
+            }
+        }
+        self.directory(at).map(|_| ())
+    }
+
+    pub(super) fn symlink(&mut self, to: &str, at: &Place) -> io::Result<()> {
+        match self.look_up(at, Last::Keep)? {
+            Found::Missing { folder, name } => self.put(&folder, &name, Node::Link(to.into())),
+            Found::There(there) => match (self.node(&there), there.path.parent(), there.path.file_name()) {
+                (Some(Node::Directory), ..) => Err(Errno::ISDIR.into()),
+                (_, Some(folder), Some(name)) => {
+                    let (folder, name) = (Location { mount: there.mount, path: folder.to_path_buf() }, name.to_owned());
+                    self.put(&folder, &name, Node::Link(to.into()))
+                }
+                _ => Err(Errno::INVAL.into()),
+            },
+        }
+    }
+
+    pub(super) fn write(&mut self, at: &Place, text: &str) -> io::Result<()> {
+        let content = Arc::new(Content::from(text));
+        match self.look_up(at, Last::Follow)? {
+            Found::Missing { folder, name } => self.put(&folder, &name, Node::File { content, executable: false }),
+            Found::There(there) => {
+                self.writable(&there)?;
+                let tree = self.tree_mut(&there)?;
+                match tree.get(&there.path) {
+                    Some(Node::File { executable, .. }) => {
+                        let node = Node::File { content, executable: *executable };
+                        tree.insert(there.path, node);
+                        Ok(())
+                    }
+                    Some(Node::Directory) => Err(Errno::ISDIR.into()),
+                    _ => Err(Errno::ACCESS.into()),
+                }
+            }
+        }
+    }
+}

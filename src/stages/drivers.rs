@@ -16,15 +16,15 @@ use catalogue::{Catalogue, name_of, normal};
 use std::collections::{BTreeSet, VecDeque};
 use std::fmt;
 
-/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: USB hosts first,
-/// because a stick takes the longest to answer; then what answers at once; then what others wait for.
+/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: first what answers
+/// at once; then USB, where a stick takes a second, while the rest is loaded; then what few stores are on.
 const STORE_DRIVERS: &[&str] = &[
-    "kernel/drivers/usb/host/",
-    "kernel/drivers/usb/dwc3/",
-    "kernel/drivers/pci/",
     "kernel/drivers/nvme/",
     "kernel/drivers/virtio/",
     "kernel/drivers/block/",
+    "kernel/drivers/pci/",
+    "kernel/drivers/usb/host/",
+    "kernel/drivers/usb/dwc3/",
     "kernel/drivers/mmc/",
     "kernel/drivers/misc/cardreader/",
     "kernel/drivers/usb/storage/",
@@ -51,8 +51,9 @@ const INPUT_DRIVERS: &[&str] = &[
 
 /// What comes after USB hosts: a stick on USB is the usual store, and the rest of its chain is known by name.
 const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
-/// Where that chain stands in the order of the folders.
-const USB_DISK_AFTER: &str = "kernel/drivers/usb/storage/";
+/// Where hosts and the rest of that chain stand in the order of the folders.
+const USB_HOSTS: &str = "kernel/drivers/usb/host/";
+const USB_DISKS: &str = "kernel/drivers/usb/storage/";
 
 /// What will be needed once the store is there.
 const SOON: [&str; 9] =
@@ -228,8 +229,9 @@ impl Drivers {
             }
             self.asked.insert(modalias);
         }
-        if let (Some((0, _)), Some(after)) = (wanted.first(), rank(USB_DISK_AFTER)) {
-            wanted.extend(USB_DISK.map(|name| (after, name.to_owned())));
+        let hosts = wanted.iter().any(|(found, _)| Some(*found) == rank(USB_HOSTS));
+        if let Some(disks) = rank(USB_DISKS).filter(|_| hosts) {
+            wanted.extend(USB_DISK.map(|name| (disks, name.to_owned())));
         }
         for (_, name) in wanted.into_iter().rev().filter(|(_, name)| !self.tried.contains(name)) {
             self.queue.push_front(name);

@@ -13,51 +13,61 @@ use crate::machine::Machine;
 use crate::op::Place;
 use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, name_of, normal};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// Folders of the kernel's tree whose drivers a store can need, in the order in which they are loaded: first what answers
-/// at once; then USB, where a stick takes a second, while the rest is loaded; then what few stores are on.
-const STORE_DRIVERS: &[&str] = &[
-    "kernel/drivers/nvme/",
-    "kernel/drivers/virtio/",
-    "kernel/drivers/block/",
-    "kernel/drivers/pci/",
-    "kernel/drivers/usb/host/",
-    "kernel/drivers/usb/dwc3/",
-    "kernel/drivers/mmc/",
-    "kernel/drivers/misc/cardreader/",
-    "kernel/drivers/usb/storage/",
-    "kernel/drivers/usb/core/",
-    "kernel/drivers/scsi/",
-    "kernel/drivers/ata/",
-    "kernel/drivers/cdrom/",
-    "kernel/drivers/ufs/",
-    "kernel/drivers/message/",
-    "kernel/drivers/firewire/",
-    "kernel/drivers/thunderbolt/",
-    "kernel/drivers/nvdimm/",
-    "kernel/drivers/hv/",
-    "kernel/drivers/xen/",
-];
+/// Which modules are loaded, and in which order.
+#[derive(Debug)]
+struct Order {
+    /// Folders of the kernel's tree with drivers that are done at once, or whose devices take long to answer.
+    first: &'static [&'static str],
+    /// Modules that will be needed whatever is found.
+    soon: &'static [&'static str],
+    /// Folders with drivers that keep their caller waiting: a controller for SATA disks does for half a second.
+    last: &'static [&'static str],
+}
 
-/// Folders whose drivers a person at the console needs.
-const INPUT_DRIVERS: &[&str] = &[
-    "kernel/drivers/usb/host/",
-    "kernel/drivers/hid/",
-    "kernel/drivers/input/keyboard/",
-    "kernel/drivers/input/serio/",
-];
+/// For a store: what answers at once; then USB, where a stick takes a second to make up its mind; what comes after
+/// that is loaded meanwhile.
+const STORE: Order = Order {
+    first: &[
+        "kernel/drivers/nvme/",
+        "kernel/drivers/virtio/",
+        "kernel/drivers/block/",
+        "kernel/drivers/pci/",
+        "kernel/drivers/usb/core/",
+        USB_HOSTS,
+        "kernel/drivers/usb/dwc3/",
+        "kernel/drivers/usb/storage/",
+        "kernel/drivers/scsi/sd_mod.ko",
+        "kernel/drivers/mmc/",
+        "kernel/drivers/misc/cardreader/",
+    ],
+    soon: &["loop", "isofs", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
+    last: &[
+        "kernel/drivers/scsi/",
+        "kernel/drivers/ata/",
+        "kernel/drivers/cdrom/",
+        "kernel/drivers/ufs/",
+        "kernel/drivers/message/",
+        "kernel/drivers/firewire/",
+        "kernel/drivers/thunderbolt/",
+        "kernel/drivers/nvdimm/",
+        "kernel/drivers/hv/",
+        "kernel/drivers/xen/",
+    ],
+};
 
-/// What comes after USB hosts: a stick on USB is the usual store, and the rest of its chain is known by name.
-const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
-/// Where hosts and the rest of that chain stand in the order of the folders.
+/// For a person at the console.
+const INPUT: Order = Order {
+    first: &[USB_HOSTS, "kernel/drivers/hid/", "kernel/drivers/input/keyboard/", "kernel/drivers/input/serio/"],
+    soon: &[],
+    last: &[],
+};
+
+/// A host for USB, and what comes after it: a stick on USB is the usual store, and its chain is known by name.
 const USB_HOSTS: &str = "kernel/drivers/usb/host/";
-const USB_DISKS: &str = "kernel/drivers/usb/storage/";
-
-/// What will be needed once the store is there.
-const SOON: [&str; 9] =
-    ["loop", "isofs", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"];
+const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
 
 /// Asked for by devices that are only there on paper: nearly every board announces a floppy controller, and its driver
 /// waits seconds for a drive.
@@ -68,11 +78,14 @@ const NEVER: [&str; 1] = ["floppy"];
 #[derive(Debug)]
 pub struct Drivers {
     catalogue: Catalogue,
-    folders: &'static [&'static str],
+    order: &'static Order,
     asked: BTreeSet<String>,
     tried: BTreeSet<String>,
-    queue: VecDeque<String>,
+    queue: BTreeSet<Queued>,
 }
+
+/// A module that waits for its turn: the place of its kind, its place in a list, its name.
+type Queued = (usize, usize, String);
 
 impl fmt::Display for Drivers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -84,34 +97,33 @@ impl fmt::Display for Drivers {
 pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     // Listening comes before looking: a device between the two would be missed.
     machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
-    let mut drivers = start(machine, STORE_DRIVERS)?;
-    drivers.queue.extend(SOON.map(str::to_owned));
-    Ok(drivers)
+    start(machine, &STORE)
 }
 
 /// Loads the drivers of keyboards, for the emergency.
 pub fn load_input<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
-    let mut drivers = start(machine, INPUT_DRIVERS)?;
+    let mut drivers = start(machine, &INPUT)?;
     while drivers.work(machine) {}
     Ok(())
 }
 
 /// Answers the kernel's own request for a module; see `early`.
 pub fn answer<S: Sys>(machine: &mut Machine<S>, name: &str) -> Result<()> {
-    let mut drivers = empty(machine, &[])?;
+    let mut drivers = empty(machine, &INPUT)?;
     drivers.by_alias_or_name(machine, name);
     Ok(())
 }
 
-fn empty<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
+fn empty<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Drivers> {
     let at = Place::at("/proc/sys/kernel/osrelease");
     let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
     let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
-    Ok(Drivers { catalogue, folders, asked: BTreeSet::new(), tried: BTreeSet::new(), queue: VecDeque::new() })
+    let queue = order.soon.iter().enumerate().map(|(n, name)| (order.first.len(), n, (*name).to_owned())).collect();
+    Ok(Drivers { catalogue, order, asked: BTreeSet::new(), tried: BTreeSet::new(), queue })
 }
 
-fn start<S: Sys>(machine: &mut Machine<S>, folders: &'static [&'static str]) -> Result<Drivers> {
-    let mut drivers = empty(machine, folders)?;
+fn start<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Drivers> {
+    let mut drivers = empty(machine, order)?;
     drivers.coldplug(machine)?;
     Ok(drivers)
 }
@@ -135,8 +147,8 @@ impl Drivers {
 
     /// Loads the next module; `false` when there is none left.
     pub(super) fn work<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
-        let next = self.queue.pop_front();
-        if let Some(name) = &next {
+        let next = self.queue.pop_first();
+        if let Some((_, _, name)) = &next {
             self.module(machine, name);
         }
         next.is_some()
@@ -213,34 +225,75 @@ impl Drivers {
         Ok(())
     }
 
-    /// Puts what the devices ask for in front of the queue, in the order of the folders.
+    /// Queues what the devices ask for.
     fn devices(&mut self, modaliases: Vec<String>) {
-        let rank = |path: &str| self.folders.iter().position(|folder| path.starts_with(folder));
-        let mut wanted = BTreeSet::new();
         for modalias in modaliases {
-            if self.asked.contains(&modalias) {
+            if self.asked.contains(&modalias) || is_other_virtio(&modalias) {
                 continue;
             }
             for name in self.catalogue.by_alias(&modalias) {
                 let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
-                if let Some(rank) = rank(&path).filter(|_| !NEVER.contains(&name.as_str())) {
-                    wanted.insert((rank, name));
+                if let Some(place) = self.order.place(&path).filter(|_| !NEVER.contains(&name.as_str())) {
+                    self.queue.insert((place, 0, name));
+                    if path.starts_with(USB_HOSTS) {
+                        let chain = USB_DISK.into_iter().enumerate();
+                        self.queue.extend(chain.map(|(n, name)| (place, n + 1, name.to_owned())));
+                    }
                 }
             }
             self.asked.insert(modalias);
         }
-        let hosts = wanted.iter().any(|(found, _)| Some(*found) == rank(USB_HOSTS));
-        if let Some(disks) = rank(USB_DISKS).filter(|_| hosts) {
-            wanted.extend(USB_DISK.map(|name| (disks, name.to_owned())));
-        }
-        for (_, name) in wanted.into_iter().rev().filter(|(_, name)| !self.tried.contains(name)) {
-            self.queue.push_front(name);
-        }
     }
+}
+
+impl Order {
+    /// Where a module of that path has its turn; `None` when it is not loaded for devices.
+    fn place(&self, path: &str) -> Option<usize> {
+        let after_soon = self.first.len() + 1;
+        let first = self.first.iter().position(|folder| path.starts_with(folder));
+        first.or_else(|| self.last.iter().position(|folder| path.starts_with(folder)).map(|n| after_soon + n))
+    }
+}
+
+/// A virtio device on PCI that no store can be on: its driver is the same as that of a disk, and takes its time. The
+/// device number says what it is (Virtual I/O Device 1.2, 4.1.2.1): block and SCSI, transitional and modern.
+fn is_other_virtio(modalias: &str) -> bool {
+    let device = modalias.strip_prefix("pci:v00001AF4d0000").and_then(|rest| rest.get(..4));
+    device.is_some_and(|device| !matches!(device, "1001" | "1042" | "1004" | "1048"))
 }
 
 /// /proc/filesystems: `nodev` or nothing, a tab, the type.
 fn is_known<S: Sys>(machine: &Machine<S>, fstype: &str) -> bool {
     let text = sys::read(machine.sys(), &Place::at("/proc/filesystems"), 1 << 16).unwrap_or_default();
     String::from_utf8_lossy(&text).lines().any(|line| line.rsplit('\t').next() == Some(fstype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_path_has_its_turn() {
+        let place = |path| STORE.place(path);
+        let host = place("kernel/drivers/usb/host/xhci-pci.ko.xz");
+        assert!(place("kernel/drivers/block/virtio_blk.ko") < host);
+        assert!(host < place("kernel/drivers/scsi/sd_mod.ko.zst"));
+        assert!(place("kernel/drivers/scsi/sd_mod.ko") < place("kernel/drivers/scsi/sr_mod.ko"));
+        assert!(place("kernel/drivers/ata/ahci.ko") > Some(STORE.first.len()), "after what is needed soon");
+        for other in ["kernel/drivers/gpu/drm/i915/i915.ko", "kernel/drivers/net/virtio_net.ko", "kernel/sound/x.ko"] {
+            assert_eq!(place(other), None, "{other}");
+        }
+    }
+
+    #[test]
+    fn only_virtio_disks_count() {
+        for disk in ["pci:v00001AF4d00001001sv00001AF4sd00000002bc01sc00i00", "pci:v00001AF4d00001042sv"] {
+            assert!(!is_other_virtio(disk), "{disk}");
+        }
+        for other in ["pci:v00001AF4d00001005sv00001AF4sd00000004bc00scFFi00", "pci:v00001AF4d00001041sv"] {
+            assert!(is_other_virtio(other), "{other}");
+        }
+        assert!(!is_other_virtio("pci:v00008086d00001005sv"));
+        assert!(!is_other_virtio("virtio:d00000002v00001AF4"));
+    }
 }

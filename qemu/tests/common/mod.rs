@@ -41,7 +41,7 @@ pub fn init() -> &'static Path {
         assert!(built.status.success(), "build isolde-init: {}", String::from_utf8_lossy(&built.stderr));
         let messages = String::from_utf8_lossy(&built.stdout).into_owned();
         let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).last();
+        let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).next_back();
         PathBuf::from(path.expect("cargo names the program that it built"))
     })
 }

@@ -88,7 +88,6 @@ fn good_extras_from_vfat() {
     assert_eq!(report["programs"][1]["path"], "/run/isolde/store/boot/customize/init");
     assert!(report["warnings"][0].as_str().unwrap().contains("/etc/issue replaces the root's own"), "{report}");
     booted.assert_clean();
-    booted.power_off();
 }
 
 #[test]
@@ -121,7 +120,6 @@ fn bad_extras_are_left_out_and_the_boot_goes_on() {
     }
     assert_eq!(report["extensions"].as_array().unwrap().len(), 1);
     booted.assert_clean();
-    booted.power_off();
 }
 
 #[test]
@@ -139,5 +137,4 @@ fn a_script_that_fails_does_not_stop_the_boot() {
     assert_eq!(report["programs"][0]["end"], "failed with status 7");
     assert!(report["warnings"][0].as_str().unwrap().contains("failed with status 7"), "{report}");
     booted.assert_clean();
-    booted.power_off();
 }

@@ -26,8 +26,9 @@ fn boot(name: &str, firmware: Firmware, file_system: FileSystem) -> Booted {
         Machine::firmware(name, folder(), firmware).probe_with(&iso.kernel).disk(Disk::new("stick", &image, Bus::Usb));
     let mut vm = machine.start().unwrap();
     vm.wait_for("isolde: early: ", BOOT).unwrap();
-    let mut shell = vm.shell(BOOT).unwrap();
-    shell.run_within("systemctl is-system-running --wait", BOOT).unwrap();
+    // The shell is there before the system is: what init has mounted can be asked at once, and the rest of such a boot
+    // is what boots.rs looks at.
+    let shell = vm.shell(BOOT).unwrap();
     Booted { vm, shell }
 }
 
@@ -36,9 +37,7 @@ fn assert_booted_from_the_iso(booted: &mut Booted, file_system: &str) {
     assert!(booted.options_of("/").contains(",lowerdir=/run/live/rootfs/filesystem.squashfs,"));
     assert!(booted.mount_at("/run/isolde/store").starts_with(file_system));
     assert!(booted.mount_at("/run/live/medium").starts_with("iso9660 /dev/loop"));
-    assert_eq!(booted.ask("id -u user"), "1000");
     assert_eq!(booted.report()["image"], "/boot/iso/debian.iso");
-    booted.assert_clean();
 }
 
 #[test]
@@ -46,7 +45,6 @@ fn seabios_and_grub_from_ext4() {
     let mut booted = boot("loader-bios", Firmware::Bios, FileSystem::Ext4);
     assert_booted_from_the_iso(&mut booted, "ext4 /dev/sda");
     booted.ask("test ! -d /sys/firmware/efi");
-    booted.power_off();
 }
 
 #[test]
@@ -54,5 +52,4 @@ fn ovmf_and_grub_from_vfat() {
     let mut booted = boot("loader-uefi", Firmware::Uefi, FileSystem::Vfat);
     assert_booted_from_the_iso(&mut booted, "vfat /dev/sda");
     booted.ask("test -d /sys/firmware/efi");
-    booted.power_off();
 }

@@ -169,18 +169,18 @@ impl Drivers {
 
     /// Makes a file system type usable, or says that its driver is nowhere.
     pub(super) fn file_system<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
+        if fstype == "vfat" {
+            // FAT names are in a code page; the mount fails without its table (kernel: fs/fat/inode.c).
+            for table in ["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"] {
+                self.module(machine, table);
+            }
+        }
         if is_known(machine, fstype) {
             return Ok(());
         }
         self.by_alias_or_name(machine, &format!("fs-{fstype}"));
         if !is_known(machine, fstype) {
             self.module(machine, if fstype == "iso9660" { "isofs" } else { fstype });
-        }
-        if fstype == "vfat" {
-            // FAT names are in a code page; the mount fails without its table (kernel: fs/fat/inode.c).
-            for table in ["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"] {
-                self.module(machine, table);
-            }
         }
         if is_known(machine, fstype) {
             return Ok(());

@@ -21,7 +21,7 @@ use std::fmt;
 struct Order {
     /// Folders of the kernel's tree with drivers that are done at once, or whose devices take long to answer.
     first: &'static [&'static str],
-    /// Modules that will be needed whatever is found.
+    /// Modules that will be needed whatever is found; also loaded in the background, from the start.
     soon: &'static [&'static str],
     /// Folders with drivers that keep their caller waiting: a controller for SATA disks does for half a second.
     last: &'static [&'static str],
@@ -43,7 +43,7 @@ const STORE: Order = Order {
         "kernel/drivers/mmc/",
         "kernel/drivers/misc/cardreader/",
     ],
-    soon: &["loop", "isofs", "squashfs", "overlay", "ext4", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1"],
+    soon: &["loop", "isofs", "squashfs", "overlay", "vfat", "nls_cp437", "nls_ascii", "nls_iso8859_1", "ext4"],
     last: &[
         "kernel/drivers/scsi/",
         "kernel/drivers/ata/",
@@ -99,7 +99,9 @@ impl fmt::Display for Drivers {
 pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     // Listening comes before looking: a device between the two would be missed.
     machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
-    start(machine, &STORE)
+    let mut drivers = start(machine, &STORE)?;
+    drivers.load_ahead(machine);
+    Ok(drivers)
 }
 
 /// Loads the drivers of keyboards, for the emergency.
@@ -161,6 +163,37 @@ impl Drivers {
         next.is_some()
     }
 
+    /// Has the background load what is needed soon, while this process waits for controllers and disks.
+    fn load_ahead<S: Sys>(&mut self, machine: &mut Machine<S>) {
+        let mut paths = Vec::new();
+        for name in self.order.soon {
+            self.collect(name, &mut paths);
+        }
+        let files: Vec<S::File> =
+            paths.iter().filter_map(|path| machine.sys().open(&self.catalogue.folder().join(path)).ok()).collect();
+        if !files.is_empty()
+            && let Err(error) = machine.sys_mut().load_modules_ahead(&files)
+        {
+            let names: Vec<&str> = paths.iter().map(|path| path.rsplit('/').next().unwrap_or(path)).collect();
+            machine.warn(&format!("insmod ahead {}: {}; they are loaded later", names.join(" "), Cause::Os(error)));
+        }
+    }
+
+    /// The files of a module, of what it needs and of what should come before, each once and in order.
+    fn collect(&self, name: &str, paths: &mut Vec<String>) {
+        for path in self.catalogue.files(name).unwrap_or_default() {
+            if paths.contains(&path) {
+                continue;
+            }
+            for before in self.catalogue.soft(&name_of(&path)) {
+                for alias in self.catalogue.by_alias(&before) {
+                    paths.extend(self.catalogue.files(&alias).unwrap_or_default());
+                }
+            }
+            paths.push(path);
+        }
+    }
+
     /// Makes images of a file system type usable: its driver, and loop devices.
     pub(super) fn image<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
         self.module(machine, "loop");
@@ -215,6 +248,10 @@ impl Drivers {
     }
 
     fn file<S: Sys>(&mut self, machine: &mut Machine<S>, path: &str) {
+        let state = Place::at(format!("/sys/module/{}/initstate", name_of(path)));
+        if sys::read(machine.sys(), &state, 64).is_ok_and(|state| state.starts_with(b"live")) {
+            return; // the background was faster
+        }
         let at = self.catalogue.folder().join(path);
         machine.debug(&format!("insmod {at}"));
         let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file));

@@ -4,16 +4,15 @@ mod devices;
 mod initramfs;
 mod log;
 mod loopdev;
+mod modules;
 mod paths;
 mod process;
 mod uevents;
 
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use crate::formats::ReadAt;
-use crate::formats::compressed::decompress;
 use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
 use rustix::fs::{Advice, OFlags};
-use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
@@ -26,8 +25,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// A module unpacks to at most this; Debian's largest is 30 MB.
-const LARGEST_MODULE: u64 = 128 << 20;
 /// Advice is given in pieces of this size: the kernel cuts each one at its read-ahead window (mm/readahead.c).
 const ADVICE_STEP: u64 = 128 << 10;
 
@@ -153,27 +150,12 @@ impl Sys for Linux {
         }
     }
 
-    /// `finit_module(fd, "", MODULE_INIT_COMPRESSED_FILE)`, see `finit_module(2)`. A kernel without MODULE_DECOMPRESS
-    /// says EOPNOTSUPP, one before 5.17 EINVAL, one built for another format ENOEXEC or EINVAL.
     fn load_module(&mut self, module: &File) -> io::Result<()> {
-        const COMPRESSED_FILE: i32 = 4; // linux/module.h
-        let mut magic = [0; 4];
-        ReadAt::read_at(module, &mut magic, 0)?;
-        let flags = if magic == *b"\x7fELF" { 0 } else { COMPRESSED_FILE };
-        let by_the_kernel = rustix::system::finit_module(module, c"", flags);
-        let done = match by_the_kernel {
-            Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOEXEC) if flags != 0 => {
-                let mut packed = Vec::new();
-                io::Read::read_to_end(&mut &*module, &mut packed)?;
-                let unpacked = decompress(&packed, LARGEST_MODULE).map_err(io::Error::other)?;
-                rustix::system::init_module(&unpacked, c"")
-            }
-            done => done,
-        };
-        match done {
-            Err(Errno::EXIST) => Ok(()),
-            done => done.map_err(io::Error::from),
-        }
+        modules::load(module)
+    }
+
+    fn load_modules_ahead(&mut self, modules: &[File]) -> io::Result<()> {
+        modules::load_ahead(modules)
     }
 
     fn mount_image(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {

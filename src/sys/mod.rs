@@ -159,6 +159,11 @@ pub trait Sys {
     /// loaded already is no error.
     fn load_module(&mut self, module: &Self::File) -> io::Result<()>;
 
+    /// Loads modules in the background, in their order, while this process goes on. A hint only: nothing waits for it and
+    /// nothing reports it, as what is needed is loaded again by [`Sys::load_module`]; the kernel makes that one wait when
+    /// the module is on its way.
+    fn load_modules_ahead(&mut self, modules: &[Self::File]) -> io::Result<()>;
+
     /// Attaches the file to a loop device (LOOP_CONFIGURE in `loop(4)`, autoclear) and mounts that; gives the device.
     fn mount_image(&mut self, image: &Self::File, mount: &ImageMount) -> io::Result<PathBuf>;
 

@@ -5,12 +5,16 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use serde_json::json;
 use tempfile::TempDir;
 
 use super::console::{self, Console, Line};
 use super::monitor::Monitor;
 use super::shell::Shell;
 use super::{Disk, POLL, arguments};
+
+/// How often the processors of a machine that does not answer are looked at.
+const LOOKS: usize = 8;
 
 /// A running machine. Ends with this value.
 #[derive(Debug)]
@@ -61,7 +65,8 @@ impl Vm {
                 bail!("the machine ended ({status}) before a line with {patterns:?}\n{}", self.console.tail()?);
             }
             if Instant::now() > limit {
-                bail!("no line with {patterns:?} within {} s\n{}", time.as_secs(), self.console.tail()?);
+                let (doing, tail) = (self.processors(), self.console.tail()?);
+                bail!("no line with {patterns:?} within {} s; {doing}\n{tail}", time.as_secs());
             }
             std::thread::sleep(POLL);
         }
@@ -90,7 +95,8 @@ impl Vm {
                 bail!("the machine ended ({status}) before its root shell answered\n{}", self.console.tail()?);
             }
             if Instant::now() > limit {
-                bail!("no root shell within {} s\n{}", time.as_secs(), self.console.tail()?);
+                let (doing, tail) = (self.processors(), self.console.tail()?);
+                bail!("no root shell within {} s; {doing}\n{tail}", time.as_secs());
             }
         }
     }
@@ -110,7 +116,7 @@ impl Vm {
     /// # Errors
     /// When QEMU refuses.
     pub fn unplug(&mut self, name: &str) -> Result<()> {
-        let device = serde_json::json!({ "id": arguments::device_id(name) });
+        let device = json!({ "id": arguments::device_id(name) });
         self.monitor.execute("device_del", &device).with_context(|| format!("unplug {name}"))?;
         Ok(())
     }
@@ -139,6 +145,26 @@ impl Vm {
             }
             std::thread::sleep(POLL);
         }
+    }
+
+    /// Where the processors are, looked at a few times: tells a guest that waits from one that runs in a circle.
+    fn processors(&mut self) -> String {
+        let mut text = "the processors are at".to_owned();
+        for _ in 0..LOOKS {
+            match self.monitor.execute("human-monitor-command", &json!({ "command-line": "info registers -a" })) {
+                Ok(answer) => {
+                    let registers = answer.as_str().unwrap_or_default();
+                    for word in registers.split_whitespace() {
+                        if ["CPU#", "RIP=", "CPL=", "HLT="].iter().any(|name| word.starts_with(name)) {
+                            text = text + " " + word;
+                        }
+                    }
+                }
+                Err(error) => text = format!("{text} (unknown: {error:#})"),
+            }
+            std::thread::sleep(POLL);
+        }
+        text
     }
 
     /// Everything on the console so far, without colours.

@@ -1,10 +1,10 @@
 //! The boot failed: say so where somebody can read it, then do what the policy says. Never returns, never panics.
 
-use crate::error::Error;
+use crate::error::{Error, Stage};
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::params::OnFail;
-use crate::stages::{cmdline, drivers, early};
+use crate::stages::{cmdline, delegate, drivers, early};
 use crate::sys::{self, Halt, Level, Sys};
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ const LONG: Duration = Duration::from_secs(3600);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Action {
     Shell,
+    Delegate,
     Halt(Halt),
     Wait,
 }
@@ -69,6 +70,7 @@ fn on_fail(asked: OnFail) -> Action {
         OnFail::Reboot => Action::Halt(Halt::Reboot),
         OnFail::PowerOff => Action::Halt(Halt::PowerOff),
         OnFail::Wait => Action::Wait,
+        OnFail::Delegate => Action::Delegate,
     }
 }
 
@@ -88,6 +90,12 @@ fn act<S: Sys>(machine: &mut Machine<S>, action: Action) -> Action {
                     Action::Wait
                 }
             }
+        }
+        Action::Delegate => {
+            machine.set_stage(Stage::Delegate);
+            let Err(error) = delegate::last_resort(machine);
+            report(machine, &error);
+            Action::Shell
         }
         Action::Halt(how) => {
             count_down(machine, how);

@@ -22,7 +22,11 @@ pub enum Stage {
     Image,
     /// Checks the image against its checksum.
     Verify,
-    /// Mounts the image, recognises its family, and mounts its layers.
+    /// Mounts the medium and recognises its family.
+    Family,
+    /// Hands over to the distribution's own init, instead of the stages that follow.
+    Delegate,
+    /// Mounts the layers.
     Layers,
     /// Assembles the root file system from the layers and an upper.
     Root,
@@ -30,6 +34,8 @@ pub enum Stage {
     Extensions,
     /// Mounts the persistent home.
     Home,
+    /// Does in the root what the family's own initrd would do.
+    Identity,
     /// Runs the extensions' programs and the user's script in the root.
     Customize,
     /// Leaves the initramfs and executes the real init.
@@ -47,10 +53,13 @@ impl Stage {
             Stage::Store => "store",
             Stage::Image => "image",
             Stage::Verify => "verify",
+            Stage::Family => "family",
+            Stage::Delegate => "delegate",
             Stage::Layers => "layers",
             Stage::Root => "root",
             Stage::Extensions => "extensions",
             Stage::Home => "home",
+            Stage::Identity => "identity",
             Stage::Customize => "customize",
             Stage::Handoff => "handoff",
         }
@@ -176,6 +185,15 @@ pub enum Cause {
         /// Names at the image's top.
         seen: Vec<String>,
     },
+    /// The medium is known, and no live system.
+    NotLive {
+        /// What it is, with an article.
+        what: &'static str,
+        /// What its user can do.
+        advice: &'static str,
+    },
+    /// There is no other init than this program.
+    NoDelegate,
     /// The assembled root has no program that could be its init.
     NoInit {
         /// What was tried, in order.
@@ -185,6 +203,15 @@ pub enum Cause {
     NoHome {
         /// Why not.
         why: String,
+    },
+    /// More of something than is ever needed.
+    TooMany {
+        /// What there are too many of.
+        what: &'static str,
+        /// How many there are.
+        got: usize,
+        /// How many are accepted.
+        limit: usize,
     },
     /// A value that the kernel's interface cannot hold.
     TooLong {
@@ -230,8 +257,11 @@ impl fmt::Display for Cause {
             Cause::NoFamily { seen } => {
                 write!(f, "no known live system in it; at its top: {}", List(seen, "nothing"))
             }
+            Cause::NotLive { what, .. } => write!(f, "it is {what}, and no live system"),
+            Cause::NoDelegate => f.write_str("the second initrd has replaced it"),
             Cause::NoInit { tried } => write!(f, "no init in the root; tried {}", List(tried, "nothing")),
             Cause::NoHome { why } => f.write_str(why),
+            Cause::TooMany { what, got, limit } => write!(f, "{got} {what}, at most {limit} are used"),
             Cause::TooLong { what, got, limit } => write!(f, "{what} of {got} bytes, the kernel takes {limit}"),
         }
     }
@@ -241,7 +271,7 @@ impl Cause {
     /// What the reader can do, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Cause::Os(_) | Cause::TooLong { .. } => return None,
+            Cause::Os(_) | Cause::TooMany { .. } | Cause::TooLong { .. } => return None,
             Cause::BadParam { .. } | Cause::UnknownParam { .. } => {
                 "correct the word in the boot menu; cmdline-spec.md lists every parameter"
             }
@@ -259,6 +289,10 @@ impl Cause {
             Cause::BadChecksumFile { .. } => "make it again with b3sum, delete it, or boot with isolde.verify=off",
             Cause::NoFamily { .. } => {
                 "is it an installer or a data disk? rd.live.dir= and live-media-path= name a folder"
+            }
+            Cause::NotLive { advice, .. } => advice,
+            Cause::NoDelegate => {
+                "make the second initrd with isolde-mkinitrd --rdinit, and boot with rdinit=/isolde/init"
             }
             Cause::NoInit { .. } => "name it with init=, or check that the image is a whole system",
             Cause::NoHome { .. } => "isolde.home=no boots without a persistent home",

@@ -12,12 +12,16 @@
 //! | [`store`](stages::store) | `Store` | finds and mounts the file system with the image files |
 //! | [`image`](stages::image) | `Image` | opens the image and recognises its format |
 //! | [`verify`](stages::verify) | `Verified` | checks its BLAKE3 |
-//! | [`layers`](stages::layers) | `Layers` | recognises the family, mounts the layers |
+//! | [`family`](stages::family) | `Medium` | mounts the medium, recognises its family |
+//! | [`layers`](stages::layers) | `Layers` | mounts the layers |
 //! | [`root`](stages::root) | `Root` | stacks them below a tmpfs |
 //! | [`extensions`](stages::extensions) | `Extended` | links the ExtensionImages into the root |
 //! | [`home`](stages::home) | `Inhabited` | mounts the persistent home |
+//! | [`identity`](stages::identity) | `Settled` | does what the family's own initrd would do in the root |
 //! | [`customize`](stages::customize) | `Customized` | runs the extensions' programs and the user's script |
 //! | [`handoff`](stages::handoff) | never returns | leaves the initramfs, executes the real init |
+//!
+//! A family that cannot be taken over goes another way after `family`: [`delegate`](stages::delegate) executes its own init.
 //!
 //! Deciding is pure and separate from doing; what is done is a list of [`op::Op`] values, and doing goes through the
 //! trait [`sys::Sys`].
@@ -30,12 +34,17 @@ pub mod machine;
 mod mounting;
 pub mod op;
 pub mod params;
+pub mod source;
 pub mod stages;
 pub mod sys;
+pub mod words;
 
 use error::{Result, Stage};
 use machine::Machine;
-use stages::{cmdline, customize, drivers, early, extensions, handoff, home, image, layers, plan, root, store, verify};
+use stages::{
+    cmdline, customize, delegate, drivers, early, extensions, family, handoff, home, identity, image, layers, plan,
+    root, store, verify,
+};
 use std::convert::Infallible;
 use sys::Sys;
 
@@ -49,11 +58,17 @@ pub fn boot<S: Sys>(m: &mut Machine<S>) -> Result<Infallible> {
     let store = m.run(Stage::Store, |m| store::find(m, &plan, &mut drivers))?;
     let image = m.run(Stage::Image, |m| image::open(m, &plan, store))?;
     let verified = m.run(Stage::Verify, |m| verify::check(m, &plan, image))?;
-    let layers = m.run(Stage::Layers, |m| layers::mount(m, &plan, &mut drivers, verified))?;
+    let medium = m.run(Stage::Family, |m| family::recognise(m, &plan, &mut drivers, verified))?;
+    if plan.delegate || medium.wants_delegate() {
+        m.set_stage(Stage::Delegate);
+        return delegate::enter(m, &plan, &api, &medium);
+    }
+    let layers = m.run(Stage::Layers, |m| layers::mount(m, &mut drivers, medium))?;
     let root = m.run(Stage::Root, |m| root::assemble(m, &plan, &mut drivers, layers))?;
     let extended = m.run(Stage::Extensions, |m| extensions::link(m, &plan, &mut drivers, root))?;
     let inhabited = m.run(Stage::Home, |m| home::mount(m, &plan, &mut drivers, extended))?;
-    let customized = m.run(Stage::Customize, |m| customize::run(m, &plan, inhabited))?;
+    let settled = m.run(Stage::Identity, |m| Ok(identity::settle(m, &plan, inhabited)))?;
+    let customized = m.run(Stage::Customize, |m| customize::run(m, &plan, settled))?;
     m.set_stage(Stage::Handoff);
     handoff::enter(m, &plan, &api, customized)
 }

@@ -108,6 +108,8 @@ pub enum Op {
     },
     /// `umount`.
     Unmount(Place),
+    /// `umount -l`: out of sight at once, gone when nobody uses it any more.
+    Detach(Place),
     /// `ln -sfn`: replaces a file or link, never a directory.
     Symlink {
         /// The text of the link.
@@ -121,6 +123,17 @@ pub enum Op {
         at: Place,
         /// What.
         text: String,
+    },
+    /// `chown UID:GID`, `chmod MODE`; links are not followed.
+    Own {
+        /// Which file or directory.
+        at: Place,
+        /// Permission bits.
+        mode: u32,
+        /// User id.
+        uid: u32,
+        /// Group id.
+        gid: u32,
     },
     /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
     EmptyInitramfs,
@@ -140,6 +153,8 @@ impl fmt::Display for Op {
             }
             Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
             Op::Unmount(at) => write!(f, "umount {at}"),
+            Op::Detach(at) => write!(f, "umount -l {at}"),
+            Op::Own { at, mode, uid, gid } => write!(f, "own {uid}:{gid} mode {mode:o} {at}"),
             Op::Symlink { to, at } => write!(f, "ln -s {} {at}", Quoted(to)),
             Op::Write { at, text } => write!(f, "write {at} ({} bytes)", text.len()),
             Op::EmptyInitramfs => f.write_str("empty the initramfs"),
@@ -185,18 +200,33 @@ impl fmt::Display for ImageMount {
     }
 }
 
-/// A program to run inside the new root.
+/// A program to run inside a root.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Program {
-    /// Its path as seen in the new root.
+    /// Its root: the new root, or `/` for the initramfs.
+    pub root: String,
+    /// Its path as seen in that root.
     pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<String>,
+    /// Variables beside `PATH`, `HOME` and `TERM`.
+    pub environment: Vec<(String, String)>,
     /// How long it may take before it and its process group are killed.
     pub limit: std::time::Duration,
 }
 
+impl Program {
+    /// A program of the new root, without arguments.
+    pub fn in_new_root(path: &str, limit: std::time::Duration) -> Program {
+        let (root, path) = (NEW_ROOT.to_owned(), path.into());
+        Program { root, path, arguments: Vec::new(), environment: Vec::new(), limit }
+    }
+}
+
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "chroot {NEW_ROOT} {}", Quoted(&self.path.to_string_lossy()))
+        write!(f, "chroot {} {}", self.root, Quoted(&self.path.to_string_lossy()))?;
+        self.arguments.iter().try_for_each(|argument| write!(f, " {}", Quoted(argument)))
     }
 }
 

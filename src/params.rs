@@ -3,6 +3,7 @@
 //! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
 //! parameter is one row here, one field of [`Cmdline`], and one section there.
 
+use crate::words::Words;
 use std::fmt;
 
 /// One parameter.
@@ -65,6 +66,8 @@ pub enum OnFail {
     PowerOff,
     /// Stay, so that the message can be read.
     Wait,
+    /// Execute the distribution's own init, as if this one were not there.
+    Delegate,
 }
 
 /// What was asked for the home directory.
@@ -113,22 +116,12 @@ pub struct Cmdline {
     pub(crate) customize: Option<Extras>,
     pub(crate) customize_limit: Option<u64>,
     pub(crate) pristine: Option<Extras>,
+    pub(crate) delegate: bool,
     pub(crate) onfail: Option<OnFail>,
     pub(crate) log: Option<Verbosity>,
     pub(crate) init: Option<String>,
-    pub(crate) root: Option<String>,
-    pub(crate) boot: Option<String>,
-    pub(crate) findiso: Option<String>,
-    pub(crate) fromiso: Option<String>,
-    pub(crate) live_media_path: Option<String>,
-    pub(crate) module: Option<String>,
-    pub(crate) nofstab: Option<String>,
-    pub(crate) iso_scan: Option<String>,
-    pub(crate) rd_live_image: Option<String>,
-    pub(crate) rd_live_dir: Option<String>,
-    pub(crate) rd_live_squashimg: Option<String>,
-    /// Words of other systems that ask for something that is not done yet.
-    pub(crate) not_yet: Vec<String>,
+    /// The words of live systems' own dialects.
+    pub(crate) dialects: Words,
     /// How many words were understood, for the log.
     pub(crate) known: usize,
     /// How many words there are.
@@ -198,8 +191,17 @@ pub const PARAMS: &[Param] = &[
         },
     },
     Param {
+        key: "isolde.delegate",
+        form: "(bare word)",
+        default: "absent",
+        set: |c, v| {
+            c.delegate = v.is_empty();
+            v.is_empty()
+        },
+    },
+    Param {
         key: "isolde.onfail",
-        form: "shell|reboot|poweroff|wait",
+        form: "shell|reboot|poweroff|wait|delegate",
         default: "shell",
         set: |c, v| {
             let all = [
@@ -207,6 +209,7 @@ pub const PARAMS: &[Param] = &[
                 ("reboot", OnFail::Reboot),
                 ("poweroff", OnFail::PowerOff),
                 ("wait", OnFail::Wait),
+                ("delegate", OnFail::Delegate),
             ];
             choice(&mut c.onfail, v, &all)
         },
@@ -223,37 +226,7 @@ pub const PARAMS: &[Param] = &[
         default: "/sbin/init, /etc/init, /bin/init, /bin/sh",
         set: |c, v| text(&mut c.init, v),
     },
-    Param { key: "root", form: "live:…|…", default: "none", set: |c, v| text(&mut c.root, v) },
-    Param { key: "boot", form: "live|…", default: "none", set: |c, v| text(&mut c.boot, v) },
-    Param { key: "findiso", form: "PATH", default: "none", set: |c, v| text(&mut c.findiso, v) },
-    Param { key: "fromiso", form: "[TYPE:]/dev/NODE/PATH|PATH", default: "none", set: |c, v| text(&mut c.fromiso, v) },
-    Param { key: "live-media-path", form: "DIRECTORY", default: "live", set: |c, v| text(&mut c.live_media_path, v) },
-    Param { key: "module", form: "NAME", default: "filesystem", set: |c, v| text(&mut c.module, v) },
-    Param { key: "nofstab", form: "(bare word)", default: "absent", set: |c, _| text(&mut c.nofstab, "nofstab") },
-    Param { key: "skipconfig", form: "(bare word)", default: "absent", set: |c, _| text(&mut c.nofstab, "skipconfig") },
-    Param { key: "iso-scan/filename", form: "PATH", default: "none", set: |c, v| text(&mut c.iso_scan, v) },
-    Param {
-        key: "rd.live.image",
-        form: "(bare word)|0",
-        default: "absent",
-        set: |c, v| {
-            c.rd_live_image = Some(v.to_owned()).filter(|v| !matches!(v.as_str(), "0" | "no" | "off"));
-            true
-        },
-    },
-    Param { key: "rd.live.dir", form: "DIRECTORY", default: "LiveOS", set: |c, v| text(&mut c.rd_live_dir, v) },
-    Param {
-        key: "rd.live.squashimg",
-        form: "FILE",
-        default: "squashfs.img",
-        set: |c, v| text(&mut c.rd_live_squashimg, v),
-    },
 ];
-
-/// Words of live-boot and dracut that ask for something visible that is not done yet. They are said in the log and the
-/// report, because a user who typed `persistence` believes that everything is kept.
-pub(crate) const NOT_YET: &[&str] =
-    &["persistence", "toram", "todisk", "isofrom", "live-media", "rd.live.ram", "rd.live.overlay", "rd.overlay"];
 
 /// The row of a parameter's name, `-` and `_` being the same.
 pub(crate) fn find(name: &str) -> Option<&'static Param> {
@@ -335,7 +308,6 @@ mod tests {
     #[test]
     fn names_are_found_with_either_dash() {
         assert_eq!(find("isolde.overlay_size").map(|p| p.key), Some("isolde.overlay-size"));
-        assert_eq!(find("iso_scan/filename").map(|p| p.key), Some("iso-scan/filename"));
         assert!(find("isolde.imagex").is_none());
     }
 

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of it is test code
 
 mod boot {
+    pub mod delegate;
     pub mod harness;
     pub mod injected;
     pub mod invariants;
@@ -55,7 +56,7 @@ fn the_report_says_what_was_done() {
     assert_eq!(report["extensions"][0]["name"], "b43");
     assert_eq!(report["home"], "/home");
     assert_eq!(report["programs"].as_array().unwrap().len(), 2);
-    assert_eq!(report["stages"].as_array().unwrap().len(), 12, "all but the hand-off itself");
+    assert_eq!(report["stages"].as_array().unwrap().len(), 14, "all but the hand-off itself");
     assert_eq!(report["init"], "/sbin/init");
 }
 

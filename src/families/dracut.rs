@@ -4,21 +4,58 @@
 //! the medium at /run/initramfs/live, and the installer takes the device of the mount at /run/rootfsbase
 //! (dracut.cmdline(7); modules.d/90dmsquash-live/dmsquash-live-root.sh).
 
-use super::tree::Tree;
-use super::{Family, Layer, Layout};
-use crate::stages::plan::LiveWords;
+use super::{Asked, Family, Layer, Layout, NO_HABITS, Target, Way};
+use crate::source::{Named, StoreSpec};
+use crate::words::Does::{Choice, NotYet, Source, Userland};
+use crate::words::{Word, Words, word};
 use std::io;
 
 /// See the module's own text.
-pub const FAMILY: Family = Family { name: "dracut", recognise, duties: |_, _| Ok(Vec::new()) };
+pub const FAMILY: Family = Family {
+    name: "dracut",
+    systems: "Fedora, CentOS Stream, Alma, Rocky, Nobara, Solus, OpenMandriva",
+    way: Way::Userland,
+    words: WORDS,
+    sources,
+    recognise,
+    ..NO_HABITS
+};
+
+const WORDS: &[Word] = &[
+    word("iso-scan/filename", "PATH", Source),
+    word("root", "live:SPEC|SPEC", Source),
+    word("rd.live.image", "", Source),
+    word("liveimg", "", Source),
+    word("rd.live.dir", "DIRECTORY", Choice),
+    word("live_dir", "DIRECTORY", Choice),
+    word("rd.live.squashimg", "FILE", Choice),
+    word("rd.live.ram", "", NotYet),
+    word("live_ram", "", NotYet),
+    word("rd.live.overlay", "DEVICE[:PATH]|none", NotYet),
+    word("rd.overlay", "DEVICE[:PATH]|tmpfs:OPTIONS", NotYet),
+    word("rd.overlay.crypt", "DEVICE", NotYet),
+    word("rd.live.overlay.size", "MIB", NotYet),
+    word("rd.live.overlay.readonly", "", NotYet),
+    word("rd.live.overlay.reset", "", NotYet),
+    word("rd.live.overlay.cowfs", "btrfs|ext4|xfs", NotYet),
+    word("rd.writable.fsimg", "", NotYet),
+    word("rd.live.check", "", NotYet),
+    // Its layers are stacked by overlayfs in any case: these ask for what is done.
+    word("rd.live.overlay.overlayfs", "", Userland),
+    word("rd.overlayfs", "", Userland),
+    word("rd.live.overlay.thin", "", Userland),
+    word("rd.live.overlay.nouserconfirmprompt", "", Userland),
+    word("rd.minmem", "MIB", Userland),
+];
 
 /// File names that dracut looks for inside the container; the second is what Void and old Fedora images have.
-const NESTED: &[&str] = &["LiveOS/rootfs.img", "LiveOS/ext3fs.img"];
+const NESTED: [&str; 2] = ["LiveOS/rootfs.img", "LiveOS/ext3fs.img"];
 
-fn recognise(tree: &dyn Tree, words: &LiveWords) -> io::Result<Option<Layout>> {
-    let folder = words.rd_live_dir.as_deref().unwrap_or("LiveOS").trim_matches('/');
+fn recognise(asked: &Asked) -> io::Result<Option<Layout>> {
+    let (tree, words) = (asked.medium, asked.words);
+    let folder = words.path("rd.live.dir", words.path("live_dir", "LiveOS"));
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let squashed = path(words.rd_live_squashimg.as_deref().unwrap_or("squashfs.img"));
+    let squashed = path(words.get("rd.live.squashimg").unwrap_or("squashfs.img"));
     let plain = path("rootfs.img");
     let file = if tree.is_file(&squashed)? {
         squashed
@@ -27,12 +64,74 @@ fn recognise(tree: &dyn Tree, words: &LiveWords) -> io::Result<Option<Layout>> {
     } else {
         return Ok(None);
     };
-    let layer = Layer { file, at: "/run/rootfsbase".to_owned(), nested: NESTED, container: "/run/initramfs/squashfs" };
+    let layer = Layer {
+        nested: NESTED.map(str::to_owned).into(),
+        container: "/run/initramfs/squashfs".into(),
+        ..Layer::plain(file, "/run/rootfsbase")
+    };
     Ok(Some(Layout {
-        medium: "/run/initramfs/live",
-        layers: vec![layer],
         upper_mount: "/run/initramfs/overlay",
         upper: ("overlayfs", "ovlwork"),
         source: "LiveOS_rootfs",
+        links: vec![("/run/initramfs/livedev", Target::MediumDevice)],
+        ..Layout::new("/run/initramfs/live", vec![layer])
     }))
+}
+
+fn sources(words: &Words) -> Vec<Named> {
+    let file = words.get("iso-scan/filename").map(iso_scan);
+    file.into_iter().chain(live_root(words)).collect()
+}
+
+/// The word that casper, dracut and kiwi share: the image file, on any device.
+fn iso_scan(path: &str) -> Named {
+    Named::file(format!("iso-scan/filename={path}"), StoreSpec::Any, path)
+}
+
+/// dracut's `root=live:SPEC`, or a plain `root=SPEC` together with `rd.live.image`, which was `liveimg` up to dracut 059
+/// (dracut.cmdline(7)). An address of the network is no device here.
+fn live_root(words: &Words) -> Option<Named> {
+    let root = words.get("root")?;
+    let live = match root.strip_prefix("live:") {
+        Some(live) => live,
+        None if words.is_set("rd.live.image") || words.is_set("liveimg") => root,
+        None => return None,
+    };
+    let store = match live.strip_prefix("CDLABEL=") {
+        Some(label) => StoreSpec::Label(label.to_owned()),
+        None => StoreSpec::parse(live)?,
+    };
+    Some(Named::medium(format!("root={root}"), store))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fake::{layers, medium, named};
+    use super::*;
+
+    #[test]
+    fn the_image_is_where_the_words_say() {
+        let files = |tree: &[&str], line| layers(medium(tree), line).map(|(_, files)| files.concat());
+        assert_eq!(files(&["LiveOS/squashfs.img", "LiveOS/rootfs.img"], ""), Some("LiveOS/squashfs.img".into()));
+        assert_eq!(files(&["LiveOS/rootfs.img"], ""), Some("LiveOS/rootfs.img".into()));
+        assert_eq!(files(&["os/x.img"], "live_dir=/os rd.live.squashimg=x.img"), Some("os/x.img".into()));
+        assert_eq!(files(&["x.squashfs"], "rd.live.dir=/ rd.live.squashimg=x.squashfs"), Some("x.squashfs".into()));
+        assert_eq!(files(&["LiveOS/other.img"], ""), None);
+    }
+
+    #[test]
+    fn the_medium_is_named_by_root() {
+        for (line, store) in [
+            ("root=live:CDLABEL=F", StoreSpec::Label("F".into())),
+            ("root=CDLABEL=F liveimg", StoreSpec::Label("F".into())),
+            ("root=live:UUID=2026-11-21-00-00-00-00 rd.live.image", StoreSpec::Uuid("2026-11-21-00-00-00-00".into())),
+            ("root=live:/dev/sdb1", StoreSpec::Device("sdb1".into())),
+        ] {
+            let [one] = &named(&FAMILY, line)[..] else { panic!("{line}") };
+            assert_eq!((&one.store, one.path()), (&store, None), "{line}");
+        }
+        for line in ["root=live:http://host/x.iso", "root=UUID=1-2", "root=live:nfs:host:/x", "root=live:/x.iso"] {
+            assert!(named(&FAMILY, line).is_empty(), "{line}");
+        }
+    }
 }

@@ -6,6 +6,7 @@
 //! Fails   when an `isolde.*` parameter has a value of another form, or a name that is not in the table.
 
 use crate::error::{Cause, Error, Result, Stage};
+use crate::families;
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::params::{self, Cmdline};
@@ -19,7 +20,7 @@ pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
     let at = Place::at("/proc/cmdline");
     let text = sys::read(machine.sys(), &at, LONGEST).map_err(|e| machine.os(format!("read {at}"), e))?;
     let cmdline = parse(&String::from_utf8_lossy(&text))?;
-    for name in &cmdline.not_yet {
+    for name in cmdline.dialects.not_yet() {
         machine.warn(&format!("{name} is understood and not done yet: the boot goes on as if it were not there"));
     }
     Ok(cmdline)
@@ -28,20 +29,24 @@ pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
 /// Parses a command line. Pure and total.
 pub fn parse(text: &str) -> Result<Cmdline> {
     let mut cmdline = Cmdline::default();
-    for word in words(text) {
+    for typed in words(text) {
         // After `--` the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
-        if word == "--" {
+        if typed == "--" {
             break;
         }
         cmdline.words += 1;
-        let (name, value) = word.split_once('=').unwrap_or((&word, ""));
+        let (name, value) = typed.split_once('=').unwrap_or((&typed, ""));
         let ours = name.starts_with("isolde.");
         let Some(param) = params::find(name) else {
             if ours {
-                return Err(refuse(Cause::UnknownParam { word: word.escape_debug().to_string() }));
+                return Err(refuse(Cause::UnknownParam { word: typed.escape_debug().to_string() }));
             }
-            if params::NOT_YET.iter().any(|known| params::same(known, name)) {
-                cmdline.not_yet.push(name.to_owned());
+            if let Some(word) = families::find_word(name) {
+                cmdline.known += 1;
+                // An empty value takes nothing back: GRUB writes one where a variable is not set.
+                if !(value.is_empty() && typed.contains('=')) {
+                    cmdline.dialects.set(word.name, value);
+                }
             }
             continue;
         };
@@ -107,10 +112,14 @@ mod tests {
     #[test]
     fn words_after_two_dashes_are_the_inits_own() {
         assert_eq!(
-            parse("findiso=/a.iso -- findiso=/b.iso isolde.nonsense").unwrap().findiso.as_deref(),
+            parse("findiso=/a.iso -- findiso=/b.iso isolde.nonsense").unwrap().dialects.get("findiso"),
             Some("/a.iso")
         );
-        assert_eq!(parse("--- findiso=/b.iso").unwrap().findiso.as_deref(), Some("/b.iso"), "Ubuntu's three dashes");
+        assert_eq!(
+            parse("--- findiso=/b.iso").unwrap().dialects.get("findiso"),
+            Some("/b.iso"),
+            "Ubuntu's three dashes"
+        );
     }
 
     #[test]
@@ -137,7 +146,7 @@ mod tests {
         #[test]
         fn unknown_words_change_nothing(word in "[a-z]{1,8}(\\.[a-z]{1,5})?(=[a-z0-9/]{0,9})?") {
             let name = word.split('=').next().unwrap_or_default().to_owned();
-            prop_assume!(params::find(&name).is_none() && !name.starts_with("isolde."));
+            prop_assume!(params::find(&name).is_none() && families::find_word(&name).is_none() && !name.starts_with("isolde."));
             let line = "boot=live findiso=/x.iso";
             let mut with = parse(&format!("{word} {line} {word}")).unwrap();
             with.words -= 2;

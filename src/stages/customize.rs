@@ -1,16 +1,16 @@
-//! Stage 12: programs of the extensions and of the user, run in the new root.
+//! Stage 14: programs of the extensions and of the user, run in the new root.
 //!
-//! Takes   the inhabited root.
+//! Takes   the root with its family's habits.
 //! Gives   [`Customized`]: the API mounts are in the new root, and every program has ended.
 //! Leaves  a program's failure in the log and in the report; the boot goes on.
 //! Fails   when the API mounts cannot be moved.
 
 use crate::error::{Cause, Result};
 use crate::machine::Machine;
-use crate::op::{NEW_ROOT, Op, Place, Program, STORE};
+use crate::op::{Op, Place, Program, STORE};
 use crate::params::Extras;
 use crate::stages::early::API_MOUNTS;
-use crate::stages::home::Inhabited;
+use crate::stages::identity::Settled;
 use crate::stages::plan::Plan;
 use crate::stages::verify::{self, Trust};
 use crate::sys::{End, Kind, Level, Sys};
@@ -33,7 +33,7 @@ pub struct Ran {
 /// The root as the real init will find it.
 #[derive(Debug)]
 pub struct Customized {
-    pub(super) inhabited: Inhabited,
+    pub(super) settled: Settled,
     pub(super) programs: Vec<Ran>,
 }
 
@@ -47,8 +47,8 @@ impl fmt::Display for Customized {
 }
 
 /// Moves the API mounts into the root and runs the programs there.
-pub fn run<S: Sys>(machine: &mut Machine<S>, plan: &Plan, inhabited: Inhabited) -> Result<Customized> {
-    let paths = programs(machine, plan, &inhabited);
+pub fn run<S: Sys>(machine: &mut Machine<S>, plan: &Plan, settled: Settled) -> Result<Customized> {
+    let paths = programs(machine, plan, &settled);
     // Here ends what init mounts by itself. Programs see the root as the real init will, and mounts that they make
     // below /run, /dev, /proc and /sys stay.
     for (_, mount, _) in API_MOUNTS {
@@ -57,15 +57,16 @@ pub fn run<S: Sys>(machine: &mut Machine<S>, plan: &Plan, inhabited: Inhabited) 
     }
     let mut programs = Vec::new();
     for path in paths {
-        let end = run_one(machine, &Program { path: path.clone().into(), limit: plan.program_limit });
+        let end = run_one(machine, &Program::in_new_root(&path, plan.program_limit));
         programs.push(Ran { path, end });
     }
-    Ok(Customized { inhabited, programs })
+    Ok(Customized { settled, programs })
 }
 
 /// Paths in the new root, in the order in which they run: extensions first, as the script may build on them.
-fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, inhabited: &Inhabited) -> Vec<String> {
-    let mut paths: Vec<String> = inhabited.extended.extensions.iter().filter_map(|e| e.program.clone()).collect();
+fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, settled: &Settled) -> Vec<String> {
+    let mut paths: Vec<String> =
+        settled.inhabited.extended.extensions.iter().filter_map(|e| e.program.clone()).collect();
     if plan.customize == Extras::Use {
         match machine.sys().kind(&Place::store(SCRIPT)) {
             Ok(Some(Kind::File { executable: true })) => match check(machine, plan) {
@@ -89,7 +90,8 @@ fn check<S: Sys>(machine: &mut Machine<S>, plan: &Plan) -> Result<Trust> {
     verify::check_file(machine, plan, SCRIPT, &file, None)
 }
 
-fn run_one<S: Sys>(machine: &mut Machine<S>, program: &Program) -> String {
+/// Runs a program, its output to the log; says how it ended.
+pub(super) fn run_one<S: Sys>(machine: &mut Machine<S>, program: &Program) -> String {
     machine.say(Level::Info, &format!("running {}, at most {} s", program.path.display(), program.limit.as_secs()));
     let (mut lines, mut left_out) = (Vec::new(), 0);
     let end = machine.sys_mut().run(program, &mut |line| {
@@ -112,6 +114,6 @@ fn run_one<S: Sys>(machine: &mut Machine<S>, program: &Program) -> String {
             return "could not be run".to_owned();
         }
     };
-    machine.warn(&format!("{name} {text}; {NEW_ROOT} is as it left it"));
+    machine.warn(&format!("{name} {text}; {} is as it left it", program.root));
     text
 }

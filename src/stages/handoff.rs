@@ -1,4 +1,4 @@
-//! Stage 13: out of the initramfs, into the real init.
+//! Stage 15: out of the initramfs, into the real init.
 //!
 //! Takes   the customized root.
 //! Gives   nothing: this process becomes the real init.
@@ -19,7 +19,7 @@ use std::path::Path;
 
 /// Hands over.
 pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, customized: Customized) -> Result<Infallible> {
-    let init = customized.inhabited.extended.root.init.clone();
+    let init = customized.settled.inhabited.extended.root.init.clone();
     machine.say(Level::Info, &format!("executing {init}"));
     let at = Place::new_root(MODPROBE);
     machine.best_effort(&Op::Write { at, text: api.modprobe.clone() }, "the kernel cannot ask for modules");

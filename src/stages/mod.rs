@@ -3,11 +3,14 @@
 
 pub mod cmdline;
 pub mod customize;
+pub mod delegate;
 pub mod drivers;
 pub mod early;
 pub mod extensions;
+pub mod family;
 pub mod handoff;
 pub mod home;
+pub mod identity;
 pub mod image;
 pub mod layers;
 pub mod plan;

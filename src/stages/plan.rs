@@ -5,74 +5,15 @@
 //! Leaves  the machine alone.
 //! Fails   when nothing names an image, or two words name different ones. See cmdline-spec.md, "Which image".
 
+pub mod render;
+
 use crate::error::{Cause, Error, Result, Stage};
-use crate::op::Quoted;
+use crate::families::FAMILIES;
 use crate::params::{Cmdline, Extras, HomeWish, Policy, Size, Verbosity};
+use crate::source::{ImageSpec, Named, StoreSpec};
+use crate::words::Words;
 use std::fmt;
 use std::time::Duration;
-
-/// How the store is recognised.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StoreSpec {
-    /// By the file system's UUID, as blkid prints it; letters' case does not count.
-    Uuid(String),
-    /// By the file system's label.
-    Label(String),
-    /// By the partition's UUID.
-    PartUuid(String),
-    /// By the partition's name (GPT).
-    PartLabel(String),
-    /// By its name below /dev.
-    Device(String),
-    /// By what is in it.
-    Any,
-}
-
-impl fmt::Display for StoreSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreSpec::Uuid(id) => write!(f, "UUID={id}"),
-            StoreSpec::Label(label) => write!(f, "LABEL={label}"),
-            StoreSpec::PartUuid(id) => write!(f, "PARTUUID={id}"),
-            StoreSpec::PartLabel(label) => write!(f, "PARTLABEL={label}"),
-            StoreSpec::Device(name) => write!(f, "/dev/{name}"),
-            StoreSpec::Any => f.write_str("any device"),
-        }
-    }
-}
-
-/// What is booted from the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum ImageSpec {
-    /// This file, by its path from the store's root.
-    File(String),
-    /// The store itself: an ISO written to the device as it is, or a CD.
-    Medium,
-}
-
-impl fmt::Display for ImageSpec {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ImageSpec::File(path) => write!(f, "{}", Quoted(path)),
-            ImageSpec::Medium => f.write_str("the medium itself"),
-        }
-    }
-}
-
-/// Words of the families' own dialects that choose what inside the medium is booted.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct LiveWords {
-    /// live-boot: `live-media-path=`.
-    pub live_media_path: Option<String>,
-    /// live-boot: `module=`.
-    pub module: Option<String>,
-    /// live-boot: `nofstab` or `skipconfig`, whichever was typed.
-    pub nofstab: Option<String>,
-    /// dracut: `rd.live.dir=`.
-    pub rd_live_dir: Option<String>,
-    /// dracut: `rd.live.squashimg=`.
-    pub rd_live_squashimg: Option<String>,
-}
 
 /// What will be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +40,10 @@ pub struct Plan {
     pub program_limit: Duration,
     /// The real init, when named.
     pub init: Option<String>,
-    /// The families' own words.
-    pub words: LiveWords,
+    /// The words of the families' own dialects.
+    pub words: Words,
+    /// Whether the distribution's own init boots, with the image as a device.
+    pub delegate: bool,
     /// How much goes to the log.
     pub verbosity: Verbosity,
 }
@@ -133,128 +76,42 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         customize: extras(c.customize),
         program_limit: Duration::from_secs(c.customize_limit.unwrap_or(60)),
         init: c.init,
-        words: LiveWords {
-            live_media_path: c.live_media_path,
-            module: c.module,
-            nofstab: c.nofstab,
-            rd_live_dir: c.rd_live_dir,
-            rd_live_squashimg: c.rd_live_squashimg,
-        },
+        words: c.dialects.for_the_family(),
+        delegate: c.delegate,
         verbosity: c.log.unwrap_or_default(),
     })
 }
 
-/// Which store and which image. `isolde.*` words overrule the dialects; two dialects must agree.
+/// Which store and which image. `isolde.*` words overrule the dialects; dialects must agree.
 fn source(c: &Cmdline) -> Result<(StoreSpec, ImageSpec)> {
-    let asked = c.store.as_deref().map(spec);
+    // The table's own check has accepted the form.
+    let asked = c.store.as_deref().and_then(StoreSpec::parse);
     if let Some(path) = &c.image {
         return Ok((asked.unwrap_or(StoreSpec::Any), ImageSpec::File(path.clone())));
     }
-    let fromiso = c.fromiso.as_deref().map(fromiso);
-    let named: Vec<(String, StoreSpec, &str)> = [
-        c.findiso.as_deref().map(|path| (format!("findiso={path}"), StoreSpec::Any, path)),
-        c.fromiso
-            .as_deref()
-            .zip(fromiso.as_ref())
-            .map(|(word, (store, path))| (format!("fromiso={word}"), store.clone(), path.as_str())),
-        c.iso_scan.as_deref().map(|path| (format!("iso-scan/filename={path}"), StoreSpec::Any, path)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
-    if let [first, rest @ ..] = named.as_slice() {
-        if let Some(other) =
-            rest.iter().find(|other| other.2.trim_start_matches('/') != first.2.trim_start_matches('/'))
+    let named: Vec<Named> = FAMILIES.iter().flat_map(|family| (family.sources)(&c.dialects)).collect();
+    let files = || named.iter().filter_map(|named| named.path().map(|path| (named, path)));
+    if let Some((first, path)) = files().next() {
+        if let Some((other, _)) =
+            files().find(|(_, other)| other.trim_start_matches('/') != path.trim_start_matches('/'))
         {
-            return Err(fail(Cause::Conflict { one: first.0.clone(), other: other.0.clone() }));
+            let typed = |named: &Named| named.word.escape_debug().to_string();
+            return Err(fail(Cause::Conflict { one: typed(first), other: typed(other) }));
         }
-        let by_dialect = named.iter().map(|(_, store, _)| store).find(|store| **store != StoreSpec::Any);
+        let by_dialect = files().map(|(named, _)| &named.store).find(|store| **store != StoreSpec::Any);
         let store = asked.or_else(|| by_dialect.cloned()).unwrap_or(StoreSpec::Any);
-        return Ok((store, ImageSpec::File(first.2.to_owned())));
+        return Ok((store, ImageSpec::File(path.to_owned())));
     }
-    if let Some(live) = live_root(c) {
-        return Ok((asked.unwrap_or(live), ImageSpec::Medium));
-    }
-    match (asked, c.boot.as_deref()) {
-        (Some(store), _) => Ok((store, ImageSpec::Medium)),
-        (None, Some("live")) => Ok((StoreSpec::Any, ImageSpec::Medium)),
-        _ => Err(fail(Cause::NothingAsked)),
+    // A medium that is named by an identity comes before one that is only known to be live.
+    let medium = named.iter().find(|named| named.store != StoreSpec::Any).or(named.first());
+    match asked.or_else(|| medium.map(|medium| medium.store.clone())) {
+        Some(store) => Ok((store, ImageSpec::Medium)),
+        None => Err(fail(Cause::NothingAsked)),
     }
 }
 
 fn fail(cause: Cause) -> Error {
     Error { stage: Stage::Plan, doing: "decide which image to boot".into(), cause }
-}
-
-/// dracut's `root=live:SPEC`, or a plain `root=SPEC` together with `rd.live.image` (dracut.cmdline(7)).
-fn live_root(c: &Cmdline) -> Option<StoreSpec> {
-    let root = c.root.as_deref()?;
-    let live = match root.strip_prefix("live:") {
-        Some(live) => live,
-        None if c.rd_live_image.is_some() && (root.starts_with("CDLABEL=") || is_spec(root)) => root,
-        None => return None,
-    };
-    match live.strip_prefix("CDLABEL=") {
-        Some(label) => Some(StoreSpec::Label(label.to_owned())),
-        None => is_spec(live).then(|| spec(live)),
-    }
-}
-
-fn is_spec(text: &str) -> bool {
-    text.starts_with("/dev/") || ["UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="].iter().any(|key| text.starts_with(key))
-}
-
-/// A device by identity or node. udev's links below /dev/disk are identities too; nothing makes those links here.
-fn spec(text: &str) -> StoreSpec {
-    let rest = |key: &str| text.strip_prefix(key).map(str::to_owned);
-    let by = |key: &str| rest(key).map(|name| unescape(&name));
-    None.or_else(|| rest("UUID=").or_else(|| by("/dev/disk/by-uuid/")).map(StoreSpec::Uuid))
-        .or_else(|| rest("LABEL=").or_else(|| by("/dev/disk/by-label/")).map(StoreSpec::Label))
-        .or_else(|| rest("PARTUUID=").or_else(|| by("/dev/disk/by-partuuid/")).map(StoreSpec::PartUuid))
-        .or_else(|| rest("PARTLABEL=").or_else(|| by("/dev/disk/by-partlabel/")).map(StoreSpec::PartLabel))
-        .unwrap_or_else(|| StoreSpec::Device(text.strip_prefix("/dev/").unwrap_or(text).to_owned()))
-}
-
-/// udev writes unusual bytes in link names as `\x20` (systemd.unit(5), udev(7) on by-label).
-fn unescape(name: &str) -> String {
-    let mut bytes = Vec::new();
-    let mut rest = name;
-    while let Some(at) = rest.find("\\x") {
-        let (before, escape) = rest.split_at(at);
-        bytes.extend_from_slice(before.as_bytes());
-        match escape.get(2..4).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
-            Some(byte) => {
-                bytes.push(byte);
-                rest = escape.get(4..).unwrap_or_default();
-            }
-            None => {
-                bytes.extend_from_slice(b"\\x");
-                rest = escape.get(2..).unwrap_or_default();
-            }
-        }
-    }
-    bytes.extend_from_slice(rest.as_bytes());
-    String::from_utf8_lossy(&bytes).into_owned()
-}
-
-/// live-boot's `fromiso=`: `[TYPE:]` device, directly followed by the path; antiX's form is the path alone.
-fn fromiso(text: &str) -> (StoreSpec, String) {
-    let text = match text.split_once(':') {
-        Some((kind, rest)) if rest.starts_with('/') && !kind.contains('/') => rest,
-        _ => text,
-    };
-    let Some(below_dev) = text.strip_prefix("/dev/") else {
-        return (StoreSpec::Any, text.to_owned());
-    };
-    // The device is one component below /dev, but deeper for the folders that hold links and mapped devices.
-    let depth = match below_dev.split('/').next() {
-        Some("disk") => 3,
-        Some("mapper" | "md" | "block") => 2,
-        _ => 1,
-    };
-    let cut = below_dev.match_indices('/').nth(depth - 1).map_or(below_dev.len(), |(at, _)| at);
-    let (device, path) = below_dev.split_at(cut);
-    (spec(&format!("/dev/{device}")), path.to_owned())
 }
 
 #[cfg(test)]
@@ -327,11 +184,5 @@ mod tests {
     fn pristine_adds_nothing() {
         let plan = plan("findiso=/x isolde.pristine isolde.home=/home isolde.customize=yes");
         assert_eq!((plan.extensions, plan.home, plan.customize), (Extras::Leave, HomeWish::No, Extras::Leave));
-    }
-
-    #[test]
-    fn half_an_escape_stays_as_it_is() {
-        assert_eq!(unescape("a\\x2"), "a\\x2");
-        assert_eq!(unescape("\\xzz\\x41"), "\\xzzA");
     }
 }

@@ -1,4 +1,4 @@
-//! Stage 9: the root file system.
+//! Stage 10: the root file system.
 //!
 //! Takes   the mounted layers.
 //! Gives   [`Root`]: an overlay at [`op::NEW_ROOT`] whose writes go to memory, with the store at /isodevice in it.
@@ -6,7 +6,7 @@
 //! Fails   when the overlay cannot be mounted, or no init is in it.
 
 use crate::error::{Cause, Result};
-use crate::families::{Edit, tree::Mounted};
+use crate::families::{Layout, Target};
 use crate::machine::Machine;
 use crate::op::{NEW_ROOT, Op, Place, STORE};
 use crate::params::Size;
@@ -45,11 +45,8 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
     if let Some(named) = plan.init.as_ref().filter(|named| **named != init) {
         machine.warn(&format!("init={named} is no program of the root; {init} is started instead"));
     }
-    let tree = Mounted::new(machine.sys(), NEW_ROOT);
-    let edits = (layers.family.duties)(&tree, &plan.words);
-    for Edit::Write { path, text } in edits.map_err(|e| machine.os("read what the family changes", e))? {
-        let op = Op::Write { at: Place::new_root(path), text };
-        machine.best_effort(&op, "the running system lacks what its own initrd writes there");
+    for op in expected(&layers) {
+        machine.best_effort(&op, "the running system may look for it");
     }
     Ok(Root { layers, init, overlay_size: plan.overlay_size })
 }
@@ -66,29 +63,59 @@ fn overlay(layers: &Layers, size: Size) -> std::result::Result<Vec<Op>, Cause> {
     if options.len() > LONGEST_OPTIONS {
         return Err(Cause::TooLong { what: "a list of layers", got: options.len(), limit: LONGEST_OPTIONS });
     }
+    let mut ops = vec![Op::MakeDir(tmpfs.clone()), memory(tmpfs, size), Op::MakeDir(upper), Op::MakeDir(work)];
+    ops.push(Op::MakeDir(Place::at(NEW_ROOT)));
+    let mut target = Place::at(NEW_ROOT);
+    if layout.stack != "/" {
+        ops.push(memory(target, size));
+        target = Place::new_root(layout.stack);
+        ops.push(Op::MakeDir(target.clone()));
+    }
+    let (fstype, source) = ("overlay".into(), layout.source.into());
+    ops.push(Op::Mount { fstype, source, target, flags: MountFlags::NOATIME, options });
     let isodevice = Place::new_root("/isodevice");
-    Ok(vec![
-        Op::MakeDir(tmpfs.clone()),
-        Op::Mount {
-            fstype: "tmpfs".into(),
-            source: "tmpfs".into(),
-            target: tmpfs,
-            flags: MountFlags::NOATIME,
-            options: format!("size={size},mode=755"),
-        },
-        Op::MakeDir(upper),
-        Op::MakeDir(work),
-        Op::MakeDir(Place::at(NEW_ROOT)),
-        Op::Mount {
-            fstype: "overlay".into(),
-            source: layout.source.into(),
-            target: Place::at(NEW_ROOT),
-            flags: MountFlags::NOATIME,
-            options,
-        },
-        Op::MakeDir(isodevice.clone()),
-        Op::Bind { source: Place::at(STORE), target: isodevice, flags: MountFlags::empty() },
-    ])
+    ops.push(Op::MakeDir(isodevice.clone()));
+    ops.push(Op::Bind { source: Place::at(STORE), target: isodevice, flags: MountFlags::empty() });
+    Ok(ops)
+}
+
+fn memory(target: Place, size: Size) -> Op {
+    let (fstype, source, options) = ("tmpfs".into(), "tmpfs".into(), format!("size={size},mode=755"));
+    Op::Mount { fstype, source, target, flags: MountFlags::NOATIME, options }
+}
+
+/// systemd waits for the unit of a device, which only a link that udev knows of gets (systemd.device(5), udev(7)).
+fn known_to_udev(link: &str, device: &str) -> [Op; 2] {
+    let folder = Place::at("/run/udev/rules.d");
+    let text = format!("SUBSYSTEM==\"block\", KERNEL==\"{device}\", SYMLINK+=\"{link}\"\n");
+    [Op::MakeDir(folder.clone()), Op::Write { at: folder.join("61-isolde-links.rules"), text }]
+}
+
+/// Mounts and links that the family's userland looks for. Pure.
+fn expected(layers: &Layers) -> Vec<Op> {
+    let Layout { shown, links, .. } = &layers.layout;
+    let mut ops = Vec::new();
+    for (source, target) in shown {
+        let (source, target) = (Place::at(source), Place::new_root(target));
+        ops.extend([Op::MakeDir(target.clone()), Op::Bind { source, target, flags: MountFlags::empty() }]);
+    }
+    for (at, to) in links {
+        // /run and /dev move into the root as they are.
+        let within = if ["/run/", "/dev/"].iter().any(|api| at.starts_with(api)) { "/" } else { NEW_ROOT };
+        let to = match to {
+            Target::MediumDevice => layers.device.clone(),
+            Target::StoreDevice => format!("/dev/{}", layers.store.device),
+            Target::Text(text) => (*text).to_owned(),
+        };
+        if let Some((folder, _)) = at.rsplit_once('/').filter(|(folder, _)| !folder.is_empty()) {
+            ops.push(Op::MakeDir(Place::within(within, folder)));
+        }
+        if let (Some(link), Some(device)) = (at.strip_prefix("/dev/"), to.strip_prefix("/dev/")) {
+            ops.extend(known_to_udev(link, device));
+        }
+        ops.push(Op::Symlink { to, at: Place::within(within, at) });
+    }
+    ops
 }
 
 /// The program that becomes process 1. `init=` is tried first, as the kernel does.

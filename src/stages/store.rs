@@ -10,13 +10,14 @@ mod candidates;
 pub(super) mod home_source;
 
 use crate::error::{Cause, List, Result};
-use crate::families::{self, tree::Mounted};
+use crate::families::{self, Asked, tree::Mounted};
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
 use crate::mounting::{Mounting, mounting};
 use crate::op::{Op, Place, STORE};
+use crate::source::{ImageSpec, StoreSpec};
 use crate::stages::drivers::Drivers;
-use crate::stages::plan::{ImageSpec, Plan, StoreSpec};
+use crate::stages::plan::Plan;
 use crate::sys::{Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
 use home_source::HomeSource;
@@ -213,7 +214,8 @@ fn holds_image<S: Sys>(machine: &Machine<S>, plan: &Plan) -> Result<bool> {
         }
         ImageSpec::Medium => {
             let tree = Mounted::new(machine.sys(), STORE);
-            let found = families::recognise(&tree, &plan.words);
+            let initrd = Mounted::new(machine.sys(), "/");
+            let found = families::recognise(&Asked { medium: &tree, initrd: &initrd, words: &plan.words });
             Ok(found.map_err(|e| machine.os("look for a live system", e))?.is_some())
         }
     }

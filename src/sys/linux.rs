@@ -183,6 +183,11 @@ impl Sys for Linux {
                 Ok(rustix::mount::move_mount(source.as_fd(), "", target.as_fd(), "", flags)?)
             }
             Op::Unmount(at) => Ok(rustix::mount::unmount(at.full(), UnmountFlags::NOFOLLOW)?),
+            Op::Detach(at) => {
+                let flags = UnmountFlags::NOFOLLOW | UnmountFlags::DETACH;
+                Ok(rustix::mount::unmount(at.full(), flags)?)
+            }
+            Op::Own { at, mode, uid, gid } => paths::own(at, *mode, *uid, *gid),
             Op::Symlink { to, at } => paths::symlink(to, at),
             Op::Write { at, text } => {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;

@@ -1,6 +1,7 @@
-//! A fake kernel for tests of the whole boot.
+//! A fake kernel: for tests of the whole boot, and to say on another machine what a boot would do.
 //!
 //! Takes   a [`World`]: the initramfs, the command line, what is plugged in and when, and what modules and programs do.
+//!         File systems can be files of the host, which are read where they are: `isolde plan` boots a machine like that.
 //! Gives   [`Record`], a [`Sys`] that keeps every change as a line of text, advances a clock of its own, and refuses what
 //!         the kernel refuses. A plan that only a recorder would accept (/run moved below /run) does not pass here.
 //! Leaves  the machine that the test runs on alone.
@@ -15,12 +16,13 @@ mod journal;
 mod mounts;
 mod paths;
 mod superblock;
+mod table;
 mod tree;
 mod world;
 
 pub use journal::{Journal, Line};
 pub use mounts::Mounted;
-pub use tree::{Content, File, Medium, Tree};
+pub use tree::{Content, File, Medium, Outside, Tree};
 pub use world::{Arrival, Arrives, Behaviour, Module, Told, World};
 
 use super::Halt;
@@ -35,6 +37,7 @@ use rustix::mount::MountFlags;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use tree::{Generated, Node};
 
 /// File systems that no mount makes writable.
@@ -71,6 +74,9 @@ pub struct Record {
     on_devices: BTreeMap<String, usize>,
     devtmpfs: usize,
     loops: usize,
+    /// What is behind each loop device: its file system and its file.
+    attached: BTreeMap<String, (usize, Arc<Content>)>,
+    ending: Option<Ending>,
     at_end: Option<fn(&Record, Ending)>,
 }
 
@@ -92,6 +98,8 @@ impl Record {
             on_devices: BTreeMap::new(),
             devtmpfs,
             loops: 0,
+            attached: BTreeMap::new(),
+            ending: None,
             at_end: None,
         };
         record.make_nodes();
@@ -112,6 +120,16 @@ impl Record {
     /// has to unwind; when it returns, exec and halt give an error.
     pub fn at_end(&mut self, hook: fn(&Record, Ending)) {
         self.at_end = Some(hook);
+    }
+
+    /// How the boot ended, when it did.
+    pub fn ending(&self) -> Option<Ending> {
+        self.ending
+    }
+
+    /// What was looked for in the initramfs and is not there, links followed as far as they lead.
+    pub fn missed(&self) -> Vec<PathBuf> {
+        self.space.missed.borrow().iter().cloned().collect()
     }
 
     /// What was done so far.
@@ -149,7 +167,8 @@ impl Record {
         done
     }
 
-    fn end(&self, ending: Ending) {
+    fn end(&mut self, ending: Ending) {
+        self.ending = Some(ending);
         if let Some(hook) = self.at_end {
             hook(self, ending);
         }
@@ -157,10 +176,12 @@ impl Record {
 
     /// Time passed: /dev shows what is plugged in.
     fn make_nodes(&mut self) {
-        let plugged: Vec<String> = self.devices.plugged.keys().cloned().collect();
+        let plugged: Vec<String> = self.devices.plugged.keys().chain(self.attached.keys()).cloned().collect();
         self.on_devices.retain(|name, _| plugged.contains(name));
         let Some(dev) = self.space.system_mut(self.devtmpfs) else { return };
-        dev.tree.retain(|path| path.to_str().is_none_or(|name| name.is_empty() || matches!(name, "console" | "null")));
+        let is_node = |(path, node): (&PathBuf, &Node)| matches!(node, Node::Block(_)).then(|| path.clone());
+        let nodes: Vec<PathBuf> = dev.tree.nodes().filter_map(is_node).collect();
+        dev.tree.retain(|path| nodes.iter().all(|node| node != path));
         for name in plugged {
             dev.tree.insert(&name, Node::Block(name.clone()));
         }
@@ -200,7 +221,7 @@ impl Record {
         let node = self.space.locate(&Place::at(source))?;
         let Some(Node::Block(name)) = self.space.node(&node) else { return Err(Errno::NOTBLK.into()) };
         let name = name.clone();
-        let content = self.devices.plugged.get(&name).ok_or(Errno::NXIO)?.content.clone();
+        let content = self.bytes_of(&name)?;
         let read_only = flags.contains(MountFlags::RDONLY) || READ_ONLY.contains(&fstype);
         let system = match self.on_devices.get(&name).copied() {
             Some(system) => system,
@@ -221,7 +242,14 @@ impl Record {
             return Err(Errno::BUSY.into()); // one superblock is one or the other
         }
         known.read_only = read_only;
-        self.space.mount(system, target, flags, None)
+        self.space.mount_by(source, system, target, flags)
+    }
+
+    /// What is on a block device. A loop device is empty again when nothing of it is mounted any more (autoclear).
+    fn bytes_of(&self, name: &str) -> io::Result<Arc<Content>> {
+        let behind = self.attached.get(name).filter(|(system, _)| self.space.is_mounted(*system));
+        let plugged = || self.devices.plugged.get(name).map(|plugged| plugged.content.clone());
+        Ok(behind.map(|(_, content)| content.clone()).or_else(plugged).ok_or(Errno::NXIO)?)
     }
 
     /// What a driver finds in these bytes; EINVAL when it is another file system, or a damaged one.
@@ -229,10 +257,7 @@ impl Record {
         if fstype == "vfat" && !self.devices.knows("nls_cp437") {
             return Err(Errno::INVAL.into()); // fs/fat/inode.c: codepage cp437 not found
         }
-        match content.medium() {
-            Some(medium) if medium.fstype == fstype => Ok(medium.tree.clone()),
-            _ => Err(Errno::INVAL.into()),
-        }
+        content.tree(fstype)
     }
 
     fn attach_and_mount(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
@@ -245,12 +270,16 @@ impl Record {
             return Err(Errno::NODEV.into());
         }
         let tree = self.tree_in(&image.content, &mount.fstype)?;
-        let device = format!("/dev/loop{}", self.loops);
+        let name = format!("loop{}", self.loops);
+        let device = format!("/dev/{name}");
         let read_only = !mount.is_writable() || READ_ONLY.contains(&mount.fstype.as_str());
         let (fstype, source) = (mount.fstype.clone(), device.clone());
         let system = self.space.add_system(System { fstype, source, tree, read_only });
         self.space.mount(system, &mount.target, mount.flags, Some(image.clone()))?;
         self.loops += 1;
+        self.on_devices.insert(name.clone(), system);
+        self.attached.insert(name, (system, image.content.clone()));
+        self.make_nodes();
         Ok(device.into())
     }
 
@@ -261,6 +290,8 @@ impl Record {
             Op::Bind { source, target, flags } => self.space.bind(source, target, *flags),
             Op::Move { source, target } => self.space.move_mount(source, target),
             Op::Unmount(at) => self.space.unmount(at),
+            Op::Detach(at) => self.space.detach(at),
+            Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),
             Op::EmptyInitramfs => self.space.empty_initramfs(),

@@ -1,16 +1,46 @@
-//! A plan as lines of text: what is booted, then whatever differs from the defaults. Used by `tests/spec.rs` and
-//! `tests/cmdlines.rs`.
+//! A plan as lines of text: what is booted, then whatever differs from the defaults, then the words that init
+//! understands and does not do yet. Used by `tests/spec.rs` and `tests/cmdlines.rs`.
 
+#![allow(dead_code)] // each test crate that has this module uses another part of it
+
+use isolde::families::find_word;
+use isolde::machine::Machine;
+use isolde::op::{Op, Place};
 use isolde::params::{Extras, HomeWish, Policy, Verbosity};
-use isolde::stages::plan::{LiveWords, Plan, decide};
+use isolde::stages::plan::{Plan, decide};
 use isolde::stages::{cmdline, plan};
+use isolde::sys::Sys;
+use isolde::sys::record::{Record, Tree, World};
+use isolde::words::Does;
+use rustix::mount::MountFlags;
 
 /// Parses and decides, as init does. A refusal is one line.
 pub fn lines_of(command_line: &str) -> Vec<String> {
     match cmdline::parse(command_line).and_then(|typed| plan::decide(&typed)) {
-        Ok(plan) => lines(plan),
+        Ok(plan) => lines(plan).into_iter().chain(not_yet(command_line)).collect(),
         Err(error) => vec![format!("refused: {error}")],
     }
+}
+
+fn not_yet(command_line: &str) -> Vec<String> {
+    let short = |warning: String| {
+        let name = warning.strip_prefix("cmdline: ")?.split_once(" is understood and not done yet")?.0;
+        Some(format!("not yet {name}"))
+    };
+    warnings_of(command_line).into_iter().map(|warning| short(warning.clone()).unwrap_or(warning)).collect()
+}
+
+/// What init warns of when it reads this command line from /proc/cmdline.
+pub fn warnings_of(command_line: &str) -> Vec<String> {
+    let initramfs = Tree::new().directory("proc");
+    let mut record = Record::new(&World { cmdline: command_line.to_owned(), initramfs, ..World::default() });
+    let (fstype, source) = ("proc".to_owned(), "proc".to_owned());
+    let (target, flags, options) = (Place::at("/proc"), MountFlags::empty(), String::new());
+    record.apply(&Op::Mount { fstype, source, target, flags, options }).unwrap();
+    let mut machine = Machine::new(record);
+    machine.set_stage(isolde::error::Stage::Cmdline);
+    cmdline::read(&mut machine).unwrap();
+    machine.warnings().to_vec()
 }
 
 /// The fields are taken apart by name, so that a new one cannot be forgotten here.
@@ -30,11 +60,12 @@ fn lines(plan: Plan) -> Vec<String> {
         program_limit,
         init,
         words,
+        delegate,
         verbosity,
     } = plan;
     let mut add = |differs: bool, name: &str, value: String| {
         if differs {
-            lines.push(format!("{name} {value}"));
+            lines.push(format!("{name} {value}").trim_end().to_owned());
         }
     };
     add(wait != usual.wait, "wait", format!("{} s", wait.as_secs()));
@@ -50,16 +81,11 @@ fn lines(plan: Plan) -> Vec<String> {
     add(customize != usual.customize, "customize", extras_word(customize).to_owned());
     add(program_limit != usual.program_limit, "customize-limit", format!("{} s", program_limit.as_secs()));
     add(verbosity != usual.verbosity, "log", verbosity_word(verbosity).to_owned());
-    let LiveWords { live_media_path, module, nofstab, rd_live_dir, rd_live_squashimg } = words;
-    for (name, value) in [
-        ("init", init),
-        ("live-media-path", live_media_path),
-        ("module", module),
-        ("nofstab", nofstab),
-        ("rd.live.dir", rd_live_dir),
-        ("rd.live.squashimg", rd_live_squashimg),
-    ] {
-        add(value.is_some(), name, value.unwrap_or_default());
+    add(init.is_some(), "init", init.unwrap_or_default());
+    add(delegate, "delegate", "yes".to_owned());
+    for (name, value) in words.iter() {
+        let choice = find_word(name).is_some_and(|word| word.does == Does::Choice);
+        add(choice, name, value.to_owned());
     }
     lines
 }

@@ -19,6 +19,7 @@ struct Report<'a> {
     store: StoreReport<'a>,
     image: &'a str,
     family: &'static str,
+    way: &'static str,
     medium: &'static str,
     layers: Vec<LayerReport<'a>>,
     init: &'a str,
@@ -26,6 +27,7 @@ struct Report<'a> {
     check: Check<'a>,
     extensions: Vec<ExtensionReport<'a>>,
     home: Option<&'a str>,
+    scripts: Option<&'a str>,
     programs: Vec<ProgramReport<'a>>,
     warnings: &'a [String],
     /// Milliseconds of each stage, in order.
@@ -79,7 +81,7 @@ struct StageReport {
 
 /// The report's text.
 pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized) -> String {
-    let extended = &done.inhabited.extended;
+    let extended = &done.settled.inhabited.extended;
     let layers = &extended.root.layers;
     let store = &layers.store;
     let ms = |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
@@ -99,6 +101,7 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
         },
         image: &layers.image,
         family: layers.family.name,
+        way: layers.family.way.text(),
         medium: layers.layout.medium,
         layers: layers
             .layers
@@ -118,7 +121,8 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
             .iter()
             .map(|extension| ExtensionReport { name: &extension.name, file: &extension.file, links: extension.links })
             .collect(),
-        home: done.inhabited.home.as_deref(),
+        home: done.settled.inhabited.home.as_deref(),
+        scripts: done.settled.scripts.as_deref(),
         programs: done.programs.iter().map(|ran| ProgramReport { path: &ran.path, end: &ran.end }).collect(),
         warnings: machine.warnings(),
         stages: machine

@@ -5,7 +5,7 @@ use crate::formats::partitions::{Partition, partitions};
 use crate::formats::superblock::{Format, Superblock, probe};
 use crate::machine::Machine;
 use crate::op::Place;
-use crate::stages::plan::StoreSpec;
+use crate::source::StoreSpec;
 use crate::sys::{BlockDevice, Sys};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;

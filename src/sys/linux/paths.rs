@@ -122,3 +122,10 @@ pub(super) fn mount_target(at: &Place) -> io::Result<Target> {
     let path = if by_number.exists() { by_number } else { at.full() };
     Ok(Target { path, _open: file })
 }
+/// Owner first: a change of owner takes the set-id bits away (chown(2)).
+pub(super) fn own(at: &Place, mode: u32, uid: u32, gid: u32) -> io::Result<()> {
+    let file = open(at, OFlags::RDONLY | OFlags::NOFOLLOW)?;
+    let (owner, group) = (rustix::fs::Uid::from_raw(uid), rustix::fs::Gid::from_raw(gid));
+    rustix::fs::fchown(&file, Some(owner), Some(group))?;
+    Ok(rustix::fs::fchmod(&file, Mode::from_raw_mode(mode))?)
+}

@@ -1,7 +1,7 @@
 //! Other programs: in the new root, and the emergency shell.
 #![allow(unsafe_code)] // Command::pre_exec, for chroot between fork and exec
 
-use crate::op::{NEW_ROOT, Program};
+use crate::op::Program;
 use crate::sys::{End, Halt};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
@@ -10,6 +10,7 @@ use std::convert::Infallible;
 use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, Read};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -23,18 +24,20 @@ const LONGEST_LINE: usize = 800;
 const SHELLS: [(&str, &[&str]); 3] =
     [("/bin/sh", &["-i"]), ("/bin/busybox", &["sh", "-i"]), ("/usr/bin/busybox", &["sh", "-i"])];
 
-/// Runs a program in the new root, in a session of its own, with its output in a pipe.
+/// Runs a program in its root, in a session of its own, with its output in a pipe.
 pub(super) fn run(program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End> {
     let (output, child_output) = io::pipe()?;
-    let null = OpenOptions::new().read(true).open(format!("{NEW_ROOT}/dev/null"))?;
+    let null = OpenOptions::new().read(true).open(Path::new(&program.root).join("dev/null"))?;
     let mut command = Command::new(&program.path);
+    let root = program.root.clone();
     command.env_clear().env("PATH", PATH).env("HOME", "/root").env("TERM", "linux").stdin(Stdio::from(null));
+    command.args(&program.arguments).envs(program.environment.iter().map(|(name, value)| (name, value)));
     command.stdout(child_output.try_clone()?).stderr(child_output);
     // SAFETY: between fork and exec only system calls are made; nothing allocates or takes a lock.
     unsafe {
-        command.pre_exec(|| {
+        command.pre_exec(move || {
             rustix::process::setsid()?;
-            rustix::process::chroot(NEW_ROOT)?;
+            rustix::process::chroot(root.as_str())?;
             rustix::process::chdir("/")?;
             Ok(())
         });

@@ -6,7 +6,7 @@
 use super::mounts::Mounted;
 use super::tree::{File, Generated, Node};
 use super::{Behaviour, Content, Ending, Record};
-use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use crate::op::{ImageMount, Op, Place, Program};
 use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -46,7 +46,7 @@ impl Record {
         let content = match self.space.node(&location) {
             Some(Node::File { content, .. }) => content.clone(),
             Some(Node::Generated(what)) => Arc::new(Content::new(self.generated(*what))),
-            Some(Node::Block(name)) => self.devices.plugged.get(name).ok_or(Errno::NXIO)?.content.clone(),
+            Some(Node::Block(name)) => self.bytes_of(name)?,
             Some(Node::Directory) => return Err(Errno::ISDIR.into()),
             _ => return Err(Errno::NXIO.into()),
         };
@@ -75,7 +75,7 @@ impl Sys for Record {
     }
 
     fn own_path(&self) -> Option<String> {
-        Some("/init".to_owned())
+        Some(self.world.own_path.clone().unwrap_or_else(|| "/init".to_owned()))
     }
 
     fn peak_memory(&self) -> Option<u64> {
@@ -171,8 +171,8 @@ impl Sys for Record {
 
     fn run(&mut self, program: &Program, line: &mut dyn FnMut(&str)) -> io::Result<End> {
         self.change(program.to_string(), |record| {
-            record.space.locate(&Place::new_root("/dev/null"))?;
-            record.executable(&Place::within(NEW_ROOT, &program.path))?;
+            record.space.locate(&Place::within(&program.root, "/dev/null"))?;
+            record.executable(&Place::within(&program.root, &program.path))?;
             let behaviour = record.world.programs.get(&*program.path.to_string_lossy());
             let Some(Behaviour { prints, end }) = behaviour else { return Ok(End::Exited(0)) };
             prints.iter().for_each(|text| line(text));

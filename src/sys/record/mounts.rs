@@ -9,10 +9,14 @@ use super::tree::{File, Node, Tree};
 use crate::op::{NEW_ROOT, Place};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+
+/// The number of the first mount.
+pub(super) const INITRAMFS: usize = 0;
 
 /// A mounted file system. Several mounts can show one.
 #[derive(Clone, Debug)]
@@ -35,6 +39,8 @@ struct Mount {
     users: Arc<()>,
     /// The image that a loop device has open.
     _image: Option<File>,
+    /// The source's name as it was given, where it is not the file system's first.
+    named: Option<String>,
 }
 
 /// A mount as /proc/mounts shows it.
@@ -57,13 +63,16 @@ pub(super) struct Namespace {
     mounts: BTreeMap<usize, Mount>,
     next: usize,
     pub(super) root: Location,
+    /// Paths of the initramfs that were looked for in vain.
+    pub(super) missed: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl Namespace {
     /// The initramfs alone.
     pub(super) fn new(initramfs: Tree) -> Namespace {
-        let root = Location { mount: 0, path: PathBuf::new() };
-        let mut space = Namespace { systems: Vec::new(), mounts: BTreeMap::new(), next: 0, root };
+        let root = Location { mount: INITRAMFS, path: PathBuf::new() };
+        let (mounts, missed) = (BTreeMap::new(), RefCell::default());
+        let mut space = Namespace { systems: Vec::new(), mounts, next: INITRAMFS, root, missed };
         let (fstype, source) = ("rootfs".to_owned(), "none".to_owned());
         let system = space.add_system(System { fstype, source, tree: initramfs, read_only: false });
         space.add_mount(system, PathBuf::new(), None, MountFlags::empty(), None);
@@ -86,7 +95,7 @@ impl Namespace {
     }
 
     fn add_mount(&mut self, system: usize, top: PathBuf, at: Option<Location>, flags: MountFlags, image: Option<File>) {
-        let mount = Mount { system, top, at, flags, users: Arc::new(()), _image: image };
+        let mount = Mount { system, top, at, flags, users: Arc::new(()), _image: image, named: None };
         self.mounts.insert(self.next, mount);
         self.next += 1;
     }
@@ -122,7 +131,7 @@ impl Namespace {
     pub(super) fn mounted(&self) -> Vec<Mounted> {
         let shown = |(number, mount): (&usize, &Mount)| {
             let system = self.systems.get(mount.system)?;
-            let (source, fstype) = (system.source.clone(), system.fstype.clone());
+            let (source, fstype) = (mount.named.as_ref().unwrap_or(&system.source).clone(), system.fstype.clone());
             Some(Mounted { source, target: self.path_of(*number), fstype, flags: mount.flags })
         };
         self.mounts.iter().filter_map(shown).collect()
@@ -138,6 +147,15 @@ impl Namespace {
     ) -> io::Result<()> {
         let at = self.directory(target)?;
         self.add_mount(system, PathBuf::new(), Some(at), flags, image);
+        Ok(())
+    }
+
+    /// The same for a device, by the name that /proc/mounts shows.
+    pub(super) fn mount_by(&mut self, name: &str, system: usize, target: &Place, flags: MountFlags) -> io::Result<()> {
+        self.mount(system, target, flags, None)?;
+        if let Some(mut newest) = self.mounts.last_entry() {
+            newest.get_mut().named = Some(name.to_owned());
+        }
         Ok(())
     }
 
@@ -193,6 +211,21 @@ impl Namespace {
         Ok(())
     }
 
+    /// Takes a mount and all below it out of sight. Who has a file of it open keeps that.
+    pub(super) fn detach(&mut self, at: &Place) -> io::Result<()> {
+        let location = self.locate(at)?;
+        if self.top_of(location.mount) != Some(&location.path) || self.mount_point(location.mount).is_none() {
+            return Err(Errno::INVAL.into());
+        }
+        let mut gone = vec![location.mount];
+        while let Some(mount) = gone.pop() {
+            self.mounts.remove(&mount);
+            let below = |m: &Mount| m.at.as_ref().is_some_and(|at| at.mount == mount);
+            gone.extend(self.mounts.iter().filter(|(_, m)| below(m)).map(|(number, _)| *number));
+        }
+        Ok(())
+    }
+
     /// The merged view of an overlay's layers. It is taken when it is mounted: the layers are read-only, and its upper is
     /// changed through it alone.
     pub(super) fn overlay(&self, options: &str) -> io::Result<Tree> {
@@ -222,7 +255,9 @@ impl Namespace {
             let Ok(path) = path.strip_prefix(&layer.path) else { continue };
             let merged = matches!((tree.get(path), node), (Some(Node::Directory), Node::Directory));
             if !merged {
-                tree.retain(|below| below == path || !below.starts_with(path));
+                if matches!(tree.get(path), Some(Node::Directory)) {
+                    tree.retain(|below| !below.starts_with(path));
+                }
                 tree.insert(path, node.clone());
             }
         }
@@ -249,14 +284,14 @@ impl Namespace {
     pub(super) fn empty_initramfs(&mut self) -> io::Result<()> {
         let new_root = self.locate(&Place::at(NEW_ROOT))?;
         let mark = |path: &str| self.locate(&Place::at(path)).is_ok();
-        if self.root.mount != 0 || new_root.mount == 0 || !(mark("/init") || mark("/isolde/init")) {
+        if self.root.mount != INITRAMFS || new_root.mount == INITRAMFS || !(mark("/init") || mark("/isolde/init")) {
             return Err(Errno::PERM.into());
         }
         let points: Vec<PathBuf> = self
             .mounts
             .values()
             .filter_map(|m| m.at.as_ref())
-            .filter(|at| at.mount == 0)
+            .filter(|at| at.mount == INITRAMFS)
             .map(|at| at.path.clone())
             .collect();
         let initramfs = self.systems.first_mut().ok_or(Errno::NOENT)?;

@@ -4,7 +4,7 @@
 //! Gives   the [`Location`] it names: a mount, and a path in the file system that is mounted.
 //! Fails   with the errno that `openat2(2)` gives.
 
-use super::mounts::Namespace;
+use super::mounts::{INITRAMFS, Namespace};
 use super::tree::Node;
 use crate::op::Place;
 use rustix::io::Errno;
@@ -84,8 +84,11 @@ impl Namespace {
             }
             let next = Location { mount: here.mount, path: here.path.join(&part) };
             match self.node(&next) {
-                None if todo.is_empty() => return Ok(Found::Missing { folder: here, name: part }),
-                None => return Err(Errno::NOENT.into()),
+                None => {
+                    self.missed(&next, &todo);
+                    let missing = Found::Missing { folder: here, name: part };
+                    return if todo.is_empty() { Ok(missing) } else { Err(Errno::NOENT.into()) };
+                }
                 Some(Node::Link(to)) if last == Last::Follow || !todo.is_empty() => {
                     links += 1;
                     if links > MOST_LINKS {
@@ -100,6 +103,14 @@ impl Namespace {
             }
         }
         stack.pop().map(Found::There).ok_or_else(|| Errno::NOENT.into())
+    }
+
+    /// Remembers what was looked for in the initramfs and is not there.
+    fn missed(&self, at: &Location, rest: &VecDeque<OsString>) {
+        if at.mount == INITRAMFS {
+            let path = rest.iter().fold(at.path.clone(), |path, part| path.join(part));
+            self.missed.borrow_mut().insert(path);
+        }
     }
 
     /// From a mount point to what is mounted on it, and on that in turn.

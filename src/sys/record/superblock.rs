@@ -19,6 +19,11 @@ pub(super) fn bytes(medium: &Medium) -> Vec<u8> {
         "erofs" => erofs(medium),
         "ext4" => ext4(medium),
         "vfat" => vfat(medium),
+        "exfat" => exfat(medium),
+        "ntfs3" => ntfs(medium),
+        "btrfs" => btrfs(medium),
+        "xfs" => xfs(medium),
+        "f2fs" => f2fs(medium),
         _ => Vec::new(),
     }
 }
@@ -48,6 +53,11 @@ fn digits(uuid: &str) -> Vec<u8> {
     let digits: Vec<u8> =
         uuid.chars().filter_map(|c| c.to_digit(16)).filter_map(|digit| u8::try_from(digit).ok()).collect();
     digits.chunks(2).map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit)).collect()
+}
+
+/// The four bytes that FAT and exFAT have for a UUID.
+fn serial(medium: &Medium) -> Vec<u8> {
+    digits(&medium.uuid).into_iter().rev().take(4).collect()
 }
 
 fn iso9660(medium: &Medium) -> Vec<u8> {
@@ -105,9 +115,8 @@ fn vfat(medium: &Medium) -> Vec<u8> {
     put(&mut bytes, 0x11, &512_u16.to_le_bytes()); // entries of the root directory
     put(&mut bytes, 0x15, &[0xf8, FAT_SECTORS, 0]);
     put(&mut bytes, 0x20, &units(medium, FAT_SECTOR));
-    let serial: Vec<u8> = digits(&medium.uuid).into_iter().rev().collect();
     put(&mut bytes, 0x26, &[0x29]);
-    put(&mut bytes, 0x27, &serial);
+    put(&mut bytes, 0x27, &serial(medium));
     put(&mut bytes, 0x36, b"FAT16   ");
     put(&mut bytes, 510, &[0x55, 0xaa]);
     let root = usize::from(RESERVED) + 2 * usize::from(FAT_SECTORS);
@@ -117,6 +126,96 @@ fn vfat(medium: &Medium) -> Vec<u8> {
         put(&mut bytes, root * 512 + 11, &[VOLUME]);
     }
     put(&mut bytes, (root + 1) * 512, &[0]);
+    bytes
+}
+
+/// One cluster, which is the root directory with the label alone.
+fn exfat(medium: &Medium) -> Vec<u8> {
+    const HEAP_SECTOR: u32 = 8;
+    let mut bytes = vec![0; 512];
+    put(&mut bytes, 0, b"\xeb\x76\x90EXFAT   ");
+    put(&mut bytes, 0x48, &(medium.size / FAT_SECTOR).to_le_bytes());
+    put(&mut bytes, 0x50, &1_u32.to_le_bytes()); // the allocation table's first sector
+    put(&mut bytes, 0x58, &HEAP_SECTOR.to_le_bytes());
+    put(&mut bytes, 0x5c, &1_u32.to_le_bytes()); // clusters
+    put(&mut bytes, 0x60, &2_u32.to_le_bytes()); // the root directory's cluster; the first one has this number
+    put(&mut bytes, 0x64, &serial(medium));
+    put(&mut bytes, 0x6c, &[9, 3, 1]); // 512 bytes in a sector, 8 sectors in a cluster, one allocation table
+    put(&mut bytes, 510, &[0x55, 0xaa]);
+    let root = 512 * HEAP_SECTOR as usize;
+    let units: Vec<u16> = medium.label.encode_utf16().take(11).collect();
+    if let Some(count) = u8::try_from(units.len()).ok().filter(|count| *count > 0) {
+        let units: Vec<u8> = units.into_iter().flat_map(u16::to_le_bytes).collect();
+        put(&mut bytes, root, &[0x83, count]);
+        put(&mut bytes, root + 2, &units);
+    }
+    put(&mut bytes, root + 4095, &[0]);
+    bytes
+}
+
+/// The boot sector, and a master file table of 1 KiB records at the second cluster.
+fn ntfs(medium: &Medium) -> Vec<u8> {
+    const TABLE: usize = 4096;
+    let mut bytes = vec![0; 512];
+    put(&mut bytes, 3, b"NTFS    ");
+    put(&mut bytes, 0x0b, &512_u16.to_le_bytes());
+    put(&mut bytes, 0x0d, &[8]); // sectors in a cluster
+    put(&mut bytes, 0x28, &(medium.size / FAT_SECTOR).to_le_bytes());
+    put(&mut bytes, 0x30, &1_u64.to_le_bytes()); // the table's cluster
+    put(&mut bytes, 0x40, &[246]); // 2 to the power of 256 - 246 bytes in a record
+    let number: Vec<u8> = digits(&medium.uuid).into_iter().rev().take(8).collect();
+    put(&mut bytes, 0x48, &number);
+    put(&mut bytes, TABLE, b"FILE");
+    let (volume, name) =
+        (TABLE + 3 * 1024, medium.label.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>());
+    let units = u32::try_from(name.len()).unwrap_or_default();
+    put(&mut bytes, volume, b"FILE");
+    put(&mut bytes, volume + 0x14, &[0x38]); // the first attribute's place
+    put(&mut bytes, volume + 0x38, &0x60_u32.to_le_bytes());
+    put(&mut bytes, volume + 0x38 + 4, &(24 + units).to_le_bytes());
+    put(&mut bytes, volume + 0x38 + 16, &units.to_le_bytes());
+    put(&mut bytes, volume + 0x38 + 20, &[24]);
+    put(&mut bytes, volume + 0x38 + 24, &name);
+    put(&mut bytes, volume + 1023, &[0]);
+    bytes
+}
+
+fn btrfs(medium: &Medium) -> Vec<u8> {
+    const AT: usize = 64 * 1024;
+    let mut bytes = vec![0; AT + 4096];
+    put(&mut bytes, AT + 0x20, &digits(&medium.uuid));
+    put(&mut bytes, AT + 0x40, b"_BHRfS_M");
+    put(&mut bytes, AT + 0xc9 + 8, &medium.size.to_le_bytes());
+    put(&mut bytes, AT + 0x12b, &fixed::<256>(&medium.label, 0));
+    bytes
+}
+
+/// One allocation group, 4 KiB blocks.
+fn xfs(medium: &Medium) -> Vec<u8> {
+    let blocks = medium.size / 4096;
+    let mut bytes = vec![0; 512];
+    put(&mut bytes, 0, b"XFSB");
+    put(&mut bytes, 4, &4096_u32.to_be_bytes());
+    put(&mut bytes, 8, &blocks.to_be_bytes());
+    put(&mut bytes, 0x20, &digits(&medium.uuid));
+    put(&mut bytes, 0x54, &u32::try_from(blocks).unwrap_or(u32::MAX).to_be_bytes());
+    put(&mut bytes, 0x58, &1_u32.to_be_bytes());
+    put(&mut bytes, 0x66, &512_u16.to_be_bytes());
+    put(&mut bytes, 0x6c, &fixed::<12>(&medium.label, 0));
+    put(&mut bytes, 0x78, &[12, 9]); // the logarithms of both sizes
+    bytes
+}
+
+fn f2fs(medium: &Medium) -> Vec<u8> {
+    const AT: usize = 1024;
+    let mut bytes = vec![0; AT + 2048];
+    put(&mut bytes, AT, &0xf2f5_2010_u32.to_le_bytes());
+    put(&mut bytes, AT + 4, &[1, 0, 16, 0]); // version 1.16
+    put(&mut bytes, AT + 16, &[12]);
+    put(&mut bytes, AT + 36, &(medium.size / 4096).to_le_bytes());
+    put(&mut bytes, AT + 108, &digits(&medium.uuid));
+    let name: Vec<u8> = medium.label.encode_utf16().take(511).flat_map(u16::to_le_bytes).collect();
+    put(&mut bytes, AT + 124, &name);
     bytes
 }
 
@@ -135,11 +234,19 @@ mod tests {
             ("erofs", long, Some("LAYER")),
             ("ext4", long, Some("STORE")),
             ("vfat", "AB12-34CD", Some("STICK")),
+            ("exfat", "AB12-34CD", Some("STICK")),
+            ("ntfs3", "0123456789ABCDEF", Some("WINDOWS")),
+            ("btrfs", long, Some("STORE")),
+            ("xfs", long, Some("STORE")),
+            ("f2fs", long, Some("STORE")),
+            ("xfs", long, None),
+            ("exfat", "AB12-34CD", None),
+            ("ntfs3", "0123456789ABCDEF", None),
         ] {
             let medium = Medium::new(fstype, Tree::new()).labelled(label.unwrap_or("")).identified(uuid);
             let bytes = Content::image(&medium).to_vec();
             let found = probe(&bytes.as_slice()).unwrap().unwrap();
-            assert_eq!(found.format.name(), fstype);
+            assert_eq!(found.format.name(), fstype.trim_end_matches('3'), "blkid's name has no version");
             assert_eq!(found.label.as_deref(), label, "{fstype}");
             assert_eq!(found.uuid.as_deref(), Some(uuid).filter(|uuid| !uuid.is_empty()), "{fstype}");
             assert_eq!(found.size, Some(medium.size), "{fstype}");

@@ -1,8 +1,8 @@
 //! What a fake file system holds: directories, files, links, and images that hold file systems in turn.
 //!
-//! Takes   names and bytes from a test.
+//! Takes   names and bytes from a test, or bytes that stay outside ([`Outside`]).
 //! Gives   [`Tree`], [`Medium`] and [`File`], values without any kernel behind them.
-//! Fails   only when an open file is read: with the error that the test gave its contents.
+//! Fails   only when an open file is read: with the error that the test gave its contents, or that of the outside.
 
 use super::superblock;
 use crate::formats::ReadAt;
@@ -10,6 +10,7 @@ use crate::sys::Advise;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,20 +20,32 @@ pub struct Content {
     bytes: Vec<u8>,
     size: u64,
     medium: Option<Arc<Medium>>,
+    outside: Option<Arc<dyn Outside>>,
     unreadable_from: Option<u64>,
+}
+
+/// Bytes that are not in memory, such as a file of the host, and the file system in them.
+pub trait Outside: ReadAt + std::fmt::Debug + Send + Sync {
+    /// What the driver of this file system type finds in them. It is asked at each mount, and an error is the mount's.
+    fn tree(&self, fstype: &str) -> io::Result<Tree>;
 }
 
 impl Content {
     /// These bytes.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Content {
         let bytes = bytes.into();
-        Content { size: bytes.len() as u64, bytes, medium: None, unreadable_from: None }
+        Content { size: bytes.len() as u64, bytes, ..Content::default() }
+    }
+
+    /// Bytes that are read where they are, whose size is asked for with them. The changes below are for bytes in memory.
+    pub fn outside(source: Arc<dyn Outside>) -> Content {
+        Content { outside: Some(source), ..Content::default() }
     }
 
     /// An image of a file system: its superblock is real, the rest is zeroes, and a mount of it shows the tree.
     pub fn image(medium: &Medium) -> Content {
         let bytes = superblock::bytes(medium);
-        Content { size: medium.size, bytes, medium: Some(Arc::new(medium.clone())), unreadable_from: None }
+        Content { size: medium.size, bytes, medium: Some(Arc::new(medium.clone())), ..Content::default() }
     }
 
     /// The same bytes, with nothing in them that could be mounted: a damaged image.
@@ -81,9 +94,13 @@ impl Content {
         all
     }
 
-    /// What a mount of these bytes shows.
-    pub(super) fn medium(&self) -> Option<&Arc<Medium>> {
-        self.medium.as_ref()
+    /// What a mount of these bytes as this file system shows; EINVAL when it is another one, or a damaged one.
+    pub(super) fn tree(&self, fstype: &str) -> io::Result<Tree> {
+        match (&self.outside, &self.medium) {
+            (Some(outside), _) => outside.tree(fstype),
+            (None, Some(medium)) if medium.fstype == fstype => Ok(medium.tree.clone()),
+            (None, _) => Err(Errno::INVAL.into()),
+        }
     }
 }
 
@@ -96,7 +113,8 @@ impl From<&str> for Content {
 /// A file system in an image file or on a device.
 #[derive(Clone, Debug)]
 pub struct Medium {
-    /// The kernel's name of its type: `iso9660`, `squashfs`, `erofs`, `ext4` or `vfat`.
+    /// The kernel's name of its type: `iso9660`, `squashfs`, `erofs`, `ext4`, `vfat`, `exfat`, `ntfs3`, `btrfs`, `xfs` or
+    /// `f2fs`.
     pub fstype: &'static str,
     /// As blkid prints it; empty where there is none.
     pub uuid: String,
@@ -183,6 +201,13 @@ impl Tree {
         self.with(path, Node::File { content, executable: true })
     }
 
+    /// With this file, which may be executed or not.
+    #[must_use]
+    pub fn file_with(self, path: &str, content: impl Into<Content>, executable: bool) -> Tree {
+        let content = Arc::new(content.into());
+        self.with(path, Node::File { content, executable })
+    }
+
     /// With this symbolic link.
     #[must_use]
     pub fn link(self, path: &str, to: &str) -> Tree {
@@ -211,10 +236,10 @@ impl Tree {
 
     /// Names in a folder, sorted.
     pub(super) fn children(&self, folder: &Path) -> impl Iterator<Item = (&Path, &Node)> {
-        self.nodes.iter().filter_map(move |(path, node)| {
-            let inside = path.parent() == Some(folder);
-            inside.then_some((path.as_path(), node))
-        })
+        // Paths are sorted part by part, so what is below a folder follows it without a gap.
+        let behind = self.nodes.range::<Path, _>((Bound::Excluded(folder), Bound::Unbounded));
+        let below = behind.take_while(move |(path, _)| path.starts_with(folder));
+        below.filter_map(move |(path, node)| (path.parent() == Some(folder)).then_some((path.as_path(), node)))
     }
 
     /// Without what does not satisfy the condition.
@@ -243,6 +268,9 @@ impl File {
 impl ReadAt for File {
     fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
         let content = &self.content;
+        if let Some(outside) = &content.outside {
+            return outside.read_at(buf, offset);
+        }
         let count = usize::try_from(content.size.saturating_sub(offset)).unwrap_or(buf.len()).min(buf.len());
         if count > 0 && content.unreadable_from.is_some_and(|from| offset + count as u64 > from) {
             return Err(Errno::IO.into());
@@ -254,7 +282,7 @@ impl ReadAt for File {
     }
 
     fn size(&self) -> io::Result<u64> {
-        Ok(self.content.size)
+        self.content.outside.as_ref().map_or(Ok(self.content.size), |outside| outside.size())
     }
 }
 

@@ -12,6 +12,8 @@ pub struct World {
     pub cmdline: String,
     /// The kernel's version, as in /proc/sys/kernel/osrelease.
     pub release: String,
+    /// Where the program of process 1 is; `None` means `/init`.
+    pub own_path: Option<String>,
     /// Arguments of process 1, without its name.
     pub arguments: Vec<String>,
     /// What the kernel unpacked at /.

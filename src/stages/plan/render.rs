@@ -1,0 +1,122 @@
+//! A plan as text: the parameters that say the same, and where each came from.
+//!
+//! Takes   a [`Plan`], and for the origins also the command line that it was decided from.
+//! Gives   words of a command line. For every plan that [`decide`](super::decide) gives, the words give that plan again.
+//! Leaves  out what is no decision of init's: words that only the kernel or the running system reads.
+
+pub mod origins;
+
+use super::{Plan, decide};
+use crate::params::{Cmdline, Extras, HomeWish, Policy, Verbosity};
+use crate::source::{ImageSpec, StoreSpec};
+
+/// The word that stands for "any live medium": of all dialects' words, it asks for nothing else.
+const ANY_MEDIUM: (&str, &str) = ("boot", "live");
+
+impl Plan {
+    /// Every parameter of the plan with its value as it is typed, defaults too, in the order of cmdline-spec.md. `None`
+    /// where nothing is typed for it.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, Option<String>)> {
+        // Taken apart by name, so that a new field cannot be forgotten here.
+        let Plan {
+            store,
+            image,
+            wait,
+            policy,
+            digest,
+            overlay_size,
+            extensions,
+            home,
+            customize,
+            program_limit,
+            init,
+            words: _,
+            delegate,
+            verbosity,
+        } = self;
+        let image = match image {
+            ImageSpec::File(path) => Some(path.clone()),
+            ImageSpec::Medium => None,
+        };
+        vec![
+            ("isolde.image", image),
+            ("isolde.store", Some(store).filter(|store| **store != StoreSpec::Any).map(StoreSpec::to_string)),
+            ("isolde.wait", Some(wait.as_secs().to_string())),
+            ("isolde.blake3", digest.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())),
+            ("isolde.verify", Some(policy_word(*policy).to_owned())),
+            ("isolde.overlay-size", Some(overlay_size.to_string())),
+            ("isolde.extensions", Some(extras_word(*extensions).to_owned())),
+            ("isolde.home", Some(home_word(home).to_owned())),
+            ("isolde.customize", Some(extras_word(*customize).to_owned())),
+            ("isolde.customize-limit", Some(program_limit.as_secs().to_string())),
+            ("isolde.delegate", delegate.then(String::new)),
+            ("isolde.log", Some(verbosity_word(*verbosity).to_owned())),
+            ("init", init.clone()),
+        ]
+    }
+
+    /// The words that give this plan again: what differs from the defaults in Isolde's own words, and the dialects' words
+    /// that a family reads. No value holds a double quote, as the command line has no way to say one.
+    #[must_use]
+    pub fn to_cmdline(&self) -> String {
+        let usual = decide(&Cmdline { image: Some("/".to_owned()), ..Cmdline::default() });
+        let usual = usual.map(|plan| plan.parameters()).unwrap_or_default();
+        let given = |(name, value): &(&'static str, Option<String>)| {
+            // The image is what every line has to say, even where it is the one of the plan compared with.
+            *name == "isolde.image" || !usual.contains(&(*name, value.clone()))
+        };
+        let parameters = self.parameters().into_iter().filter(given);
+        let mut words: Vec<String> =
+            parameters.filter_map(|(name, value)| value.map(|value| word(name, &value))).collect();
+        if (&self.image, &self.store) == (&ImageSpec::Medium, &StoreSpec::Any) {
+            words.push(word(ANY_MEDIUM.0, ANY_MEDIUM.1));
+        }
+        words.extend(self.words.iter().map(|(name, value)| word(name, value)));
+        words.join(" ")
+    }
+}
+
+/// One word, in the quotes that a value with white space needs.
+fn word(name: &str, value: &str) -> String {
+    if value.is_empty() {
+        name.to_owned()
+    } else if value.contains(|c: char| c.is_ascii_whitespace()) {
+        format!("{name}=\"{value}\"")
+    } else {
+        format!("{name}={value}")
+    }
+}
+
+fn policy_word(policy: Policy) -> &'static str {
+    match policy {
+        Policy::Auto => "auto",
+        Policy::Require => "require",
+        Policy::Off => "off",
+    }
+}
+
+fn extras_word(extras: Extras) -> &'static str {
+    match extras {
+        Extras::Use => "yes",
+        Extras::Leave => "no",
+    }
+}
+
+fn home_word(home: &HomeWish) -> &str {
+    match home {
+        HomeWish::Found => "auto",
+        HomeWish::No => "no",
+        HomeWish::Path(path) => path,
+    }
+}
+
+fn verbosity_word(verbosity: Verbosity) -> &'static str {
+    match verbosity {
+        Verbosity::Info => "info",
+        Verbosity::Debug => "debug",
+    }
+}
+
+#[cfg(test)]
+mod tests;

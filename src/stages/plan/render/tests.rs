@@ -1,0 +1,151 @@
+//! What is rendered and parsed again is the same plan.
+
+use super::*;
+use crate::families::FAMILIES;
+use crate::params::Size;
+use crate::stages::cmdline::parse;
+use crate::words::{Does, Words};
+use proptest::prelude::*;
+use std::time::Duration;
+
+fn plan(line: &str) -> Plan {
+    decide(&parse(line).unwrap()).unwrap()
+}
+
+fn again(plan: &Plan) -> Plan {
+    let line = plan.to_cmdline();
+    let parsed = parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+    decide(&parsed).unwrap_or_else(|error| panic!("{line}: {error}"))
+}
+
+#[test]
+fn only_what_differs_from_the_defaults_is_rendered() {
+    for (line, wanted) in [
+        ("boot=live findiso=/iso/debian.iso components quiet", "isolde.image=/iso/debian.iso components"),
+        ("boot=live", "boot=live"),
+        ("root=live:CDLABEL=F rd.live.image rd.live.dir=/x", "isolde.store=LABEL=F rd.live.dir=/x"),
+        (
+            "findiso=\"/my isos/a.iso\" isolde.pristine isolde.log=debug isolde.wait=060",
+            "isolde.image=\"/my isos/a.iso\" isolde.extensions=no isolde.home=no isolde.customize=no isolde.log=debug",
+        ),
+        ("isolde.image=/ isolde.delegate init=/bin/sh", "isolde.image=/ isolde.delegate init=/bin/sh"),
+    ] {
+        assert_eq!(plan(line).to_cmdline(), wanted, "{line}");
+    }
+}
+
+#[test]
+fn every_real_command_line_comes_back() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cmdlines");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let text = std::fs::read_to_string(entry.unwrap().path()).unwrap();
+        for line in text.lines().filter_map(|line| line.strip_prefix("> ")) {
+            // Those that must be refused are in a file of their own, and have no plan.
+            if let Ok(plan) = parse(line).and_then(|typed| decide(&typed)) {
+                assert_eq!(again(&plan), plan, "{line}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 25, "{count} plans were compared");
+}
+
+/// Any text that a word can hold: quotes it cannot, and a value has no line break or NUL.
+fn text() -> impl Strategy<Value = String> {
+    "[a-zA-Z0-9 \t=,.:;$/\\\\_\u{e4}\u{20ac}-]{1,24}"
+}
+
+/// A node that the kernel makes, or an identity.
+fn store() -> impl Strategy<Value = StoreSpec> {
+    prop_oneof![
+        Just(StoreSpec::Any),
+        text().prop_map(StoreSpec::Uuid),
+        text().prop_map(StoreSpec::Label),
+        text().prop_map(StoreSpec::PartUuid),
+        text().prop_map(StoreSpec::PartLabel),
+        "(sd[a-z][0-9]|nvme0n1p[0-9]|mapper/[a-z-]{1,8})".prop_map(StoreSpec::Device),
+    ]
+}
+
+/// Words that a family reads once the image is found.
+fn words() -> impl Strategy<Value = Words> {
+    let table: Vec<&'static str> = FAMILIES
+        .iter()
+        .flat_map(|family| family.words)
+        .map(|word| word.name)
+        .filter(|name| {
+            crate::families::find_word(name).is_some_and(|word| matches!(word.does, Does::Choice | Does::Userland))
+        })
+        .collect();
+    let value = prop_oneof![Just(String::new()), text()];
+    prop::collection::vec((prop::sample::select(table), value), 0..4).prop_map(|words| words.into_iter().collect())
+}
+
+fn extras() -> impl Strategy<Value = Extras> {
+    prop_oneof![Just(Extras::Use), Just(Extras::Leave)]
+}
+
+fn home() -> impl Strategy<Value = HomeWish> {
+    prop_oneof![Just(HomeWish::Found), Just(HomeWish::No), text().prop_map(|path| HomeWish::Path(format!("/{path}")))]
+}
+
+fn size() -> impl Strategy<Value = Size> {
+    prop_oneof![(1_u8..=100).prop_map(Size::Percent), (1_u64..).prop_map(Size::Bytes)]
+}
+
+/// Everything that `decide` can give.
+fn plans() -> impl Strategy<Value = Plan> {
+    let what = (store(), prop::option::of(text()), words(), prop::option::of(any::<[u8; 32]>()));
+    let policy = prop_oneof![Just(Policy::Auto), Just(Policy::Require), Just(Policy::Off)];
+    let seconds = || (0_u64..=86_400).prop_map(Duration::from_secs);
+    let limits = (seconds(), policy, size(), seconds());
+    let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
+    (what, limits, adds).prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds)| {
+        let (store, path, words, digest) = what;
+        let (wait, policy, overlay_size, program_limit) = limits;
+        let (extensions, home, customize, init, delegate, debug) = adds;
+        let verbosity = if debug { Verbosity::Debug } else { Verbosity::Info };
+        let image = path.map_or(ImageSpec::Medium, ImageSpec::File);
+        let medium = image == ImageSpec::Medium;
+        if medium && (digest.is_some() || FAMILIES.iter().any(|family| !(family.sources)(&words).is_empty())) {
+            return None;
+        }
+        Some(Plan {
+            store,
+            image,
+            wait,
+            policy,
+            digest,
+            overlay_size,
+            extensions,
+            home,
+            customize,
+            program_limit,
+            init,
+            words,
+            delegate,
+            verbosity,
+        })
+    })
+}
+
+proptest! {
+    #[test]
+    fn a_rendered_plan_is_the_same_plan(plan in plans()) {
+        prop_assert_eq!(again(&plan), plan);
+    }
+
+    #[test]
+    fn what_was_decided_from_any_dialect_comes_back(
+        words in prop::collection::vec((0_usize..1000, "[a-z0-9/.:=-]{0,16}"), 0..5),
+        file in "/[a-z0-9/. -]{0,16}",
+    ) {
+        let table: Vec<&str> = FAMILIES.iter().flat_map(|family| family.words).map(|word| word.name).collect();
+        let name = |number: usize| table[number % table.len()];
+        let words = words.iter().map(|(number, value)| format!("{}={value}", name(*number)));
+        let line = words.chain([format!("isolde.image=\"{file}\"")]).collect::<Vec<_>>().join(" ");
+        let plan = decide(&parse(&line).unwrap()).unwrap();
+        prop_assert_eq!(again(&plan), plan, "{}", line);
+    }
+}

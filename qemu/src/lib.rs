@@ -13,6 +13,7 @@
 //! flag. The package depends on no other package of the workspace: what it boots is handed to it as paths.
 
 pub mod cache;
+pub mod families;
 pub mod fixtures;
 pub mod initrd;
 pub mod machine;

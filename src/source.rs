@@ -24,9 +24,9 @@ impl fmt::Display for StoreSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             StoreSpec::Uuid(id) => write!(f, "UUID={id}"),
-            StoreSpec::Label(label) => write!(f, "LABEL={label}"),
+            StoreSpec::Label(label) => write!(f, "LABEL={}", parsable(label)),
             StoreSpec::PartUuid(id) => write!(f, "PARTUUID={id}"),
-            StoreSpec::PartLabel(label) => write!(f, "PARTLABEL={label}"),
+            StoreSpec::PartLabel(label) => write!(f, "PARTLABEL={}", parsable(label)),
             StoreSpec::Device(name) => write!(f, "/dev/{name}"),
             StoreSpec::Any => f.write_str("any device"),
         }
@@ -52,6 +52,11 @@ impl StoreSpec {
         let (device, path) = below_dev.split_at(cut);
         Some((spec(&format!("/dev/{device}")), path))
     }
+}
+
+/// A label that [`StoreSpec::parse`] takes for itself.
+fn parsable(label: &str) -> String {
+    label.replace('\\', "\\x5c")
 }
 
 /// What is booted from the store.
@@ -114,9 +119,9 @@ fn spec(text: &str) -> StoreSpec {
     let rest = |key: &str| text.strip_prefix(key).map(str::to_owned);
     let by = |key: &str| rest(key).map(|name| unescape(&name));
     None.or_else(|| rest("UUID=").or_else(|| by("/dev/disk/by-uuid/")).map(StoreSpec::Uuid))
-        .or_else(|| rest("LABEL=").or_else(|| by("/dev/disk/by-label/")).map(StoreSpec::Label))
+        .or_else(|| by("LABEL=").or_else(|| by("/dev/disk/by-label/")).map(StoreSpec::Label))
         .or_else(|| rest("PARTUUID=").or_else(|| by("/dev/disk/by-partuuid/")).map(StoreSpec::PartUuid))
-        .or_else(|| rest("PARTLABEL=").or_else(|| by("/dev/disk/by-partlabel/")).map(StoreSpec::PartLabel))
+        .or_else(|| by("PARTLABEL=").or_else(|| by("/dev/disk/by-partlabel/")).map(StoreSpec::PartLabel))
         .unwrap_or_else(|| StoreSpec::Device(text.strip_prefix("/dev/").unwrap_or(text).to_owned()))
 }
 
@@ -135,14 +140,16 @@ pub fn escape(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// The other way round.
+/// The other way round. Also with two backslashes: GRUB writes one before each backslash of a kernel command line
+/// (GRUB 2.06, grub-core/lib/cmdline.c).
 fn unescape(name: &str) -> String {
     let mut bytes = Vec::new();
     let mut rest = name;
     while let Some(at) = rest.find("\\x") {
         let (before, escape) = rest.split_at(at);
-        bytes.extend_from_slice(before.as_bytes());
-        match escape.get(2..4).and_then(|hex| u8::from_str_radix(hex, 16).ok()) {
+        let single = before.strip_suffix('\\').filter(|_| hex_digits(escape).is_some());
+        bytes.extend_from_slice(single.unwrap_or(before).as_bytes());
+        match hex_digits(escape) {
             Some(byte) => {
                 bytes.push(byte);
                 rest = escape.get(4..).unwrap_or_default();
@@ -157,6 +164,11 @@ fn unescape(name: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
+/// The byte of an escape.
+fn hex_digits(escape: &str) -> Option<u8> {
+    escape.get(2..4).and_then(|hex| u8::from_str_radix(hex, 16).ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +178,8 @@ mod tests {
     fn half_an_escape_stays_as_it_is() {
         assert_eq!(unescape("a\\x2"), "a\\x2");
         assert_eq!(unescape("\\xzz\\x41"), "\\xzzA");
+        assert_eq!(unescape("A\\\\x20B"), "A B", "as it comes through GRUB");
+        assert_eq!(unescape("A\\\\xzz"), "A\\\\xzz");
     }
 
     #[test]

@@ -13,7 +13,7 @@ use std::io;
 /// See the module's own text.
 pub const FAMILY: Family = Family {
     name: "dracut",
-    systems: "Fedora, CentOS Stream, Alma, Rocky, Nobara, Solus, OpenMandriva",
+    systems: "Fedora, CentOS Stream, Alma, Rocky, Nobara, Solus, OpenMandriva, Calculate",
     way: Way::Userland,
     words: WORDS,
     sources,
@@ -55,12 +55,17 @@ fn recognise(asked: &Asked) -> io::Result<Option<Layout>> {
     let (tree, words) = (asked.medium, asked.words);
     let folder = words.path("rd.live.dir", words.path("live_dir", "LiveOS"));
     let path = |name: &str| if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    let squashed = path(words.get("rd.live.squashimg").unwrap_or("squashfs.img"));
+    let named = words.get("rd.live.squashimg");
+    let squashed = path(named.unwrap_or("squashfs.img"));
     let plain = path("rootfs.img");
+    // Calculate names its image and no folder, and has it at the top.
+    let top = named.unwrap_or(&squashed).to_owned();
     let file = if tree.is_file(&squashed)? {
         squashed
     } else if tree.is_file(&plain)? {
         plain
+    } else if tree.is_file(&top)? {
+        top
     } else {
         return Ok(None);
     };
@@ -97,10 +102,8 @@ fn live_root(words: &Words) -> Option<Named> {
         None if words.is_set("rd.live.image") || words.is_set("liveimg") => root,
         None => return None,
     };
-    let store = match live.strip_prefix("CDLABEL=") {
-        Some(label) => StoreSpec::Label(label.to_owned()),
-        None => StoreSpec::parse(live)?,
-    };
+    let live = live.strip_prefix("CD").filter(|rest| rest.starts_with("LABEL=")).unwrap_or(live);
+    let store = StoreSpec::parse(live)?;
     Some(Named::medium(format!("root={root}"), store))
 }
 
@@ -116,6 +119,7 @@ mod tests {
         assert_eq!(files(&["LiveOS/rootfs.img"], ""), Some("LiveOS/rootfs.img".into()));
         assert_eq!(files(&["os/x.img"], "live_dir=/os rd.live.squashimg=x.img"), Some("os/x.img".into()));
         assert_eq!(files(&["x.squashfs"], "rd.live.dir=/ rd.live.squashimg=x.squashfs"), Some("x.squashfs".into()));
+        assert_eq!(files(&["x.squashfs"], "rd.live.squashimg=x.squashfs"), Some("x.squashfs".into()));
         assert_eq!(files(&["LiveOS/other.img"], ""), None);
     }
 
@@ -123,6 +127,7 @@ mod tests {
     fn the_medium_is_named_by_root() {
         for (line, store) in [
             ("root=live:CDLABEL=F", StoreSpec::Label("F".into())),
+            ("root=live:CDLABEL=A\\x20B", StoreSpec::Label("A B".into())),
             ("root=CDLABEL=F liveimg", StoreSpec::Label("F".into())),
             ("root=live:UUID=2026-11-21-00-00-00-00 rd.live.image", StoreSpec::Uuid("2026-11-21-00-00-00-00".into())),
             ("root=live:/dev/sdb1", StoreSpec::Device("sdb1".into())),

@@ -50,6 +50,28 @@ const STRANGERS: &[(&[&str], Stranger)] = &[
             advice: "its own initrd finds the file: boot its own entry with iso-scan/filename=, without this second initrd",
         },
     ),
+    (
+        &["livecd.sqfs"],
+        Stranger {
+            what: "PCLinuxOS",
+            advice: "its own initrd finds the file: boot its own entry with bootfromiso=, without this second initrd",
+        },
+    ),
+    (
+        &["sysrcd.dat"],
+        Stranger {
+            what: "a SystemRescueCd before version 6",
+            advice: "its own initrd finds the file: boot its own entry with isoloop=, without this second initrd",
+        },
+    ),
+    (
+        &["config.isoclient"],
+        Stranger {
+            what: "a live medium made by KIWI 7",
+            advice: "its own initrd finds the file: boot its own entry with isofrom_device= and isofrom_system=, \
+                     without this second initrd",
+        },
+    ),
     (&["install/netboot/ubuntu-installer", "install/filesystem.squashfs"], installer("an installer of Ubuntu Server")),
     (&["pve-installer.squashfs", "pve-base.squashfs"], installer("a Proxmox installer")),
     (&["install.amd", "install.a64", "install.386"], installer("a Debian installer")),
@@ -116,6 +138,9 @@ mod tests {
             (&["boot/x86_64/root", "boot/x86_64/loader/linux"], "an openSUSE installer"),
             (&["boot/kernel/kernel", "usr/freebsd-dist/base.txz"], "a FreeBSD medium"),
             (&["etc/boot.conf", "7.6/amd64/bsd.rd"], "an OpenBSD medium"),
+            (&["livecd.sqfs", "isolinux/vmlinuz"], "PCLinuxOS"),
+            (&["sysrcd.dat", "isolinux/rescue64"], "a SystemRescueCd before version 6"),
+            (&["config.isoclient", "openSUSE-leap-42.3-read-only.x86_64"], "a live medium made by KIWI 7"),
             (&["boot/corepure64.gz", "cde/onboot.lst"], "Tiny Core Linux"),
         ] {
             assert_eq!(what(medium(files)), Some(name));
@@ -139,7 +164,7 @@ mod tests {
         for (_, stranger) in STRANGERS {
             assert!(stranger.advice.len() > 20 && !stranger.advice.ends_with('.'), "{}", stranger.what);
             let first = stranger.what.split(' ').next();
-            assert!(matches!(first, Some("a" | "an" | "Tiny")), "{}", stranger.what);
+            assert!(matches!(first, Some("a" | "an" | "Tiny" | "PCLinuxOS")), "{}", stranger.what);
         }
     }
 }

@@ -21,8 +21,8 @@ RELEASE = $${CARGO_TARGET_DIR:-target}/$(CARGO_BUILD_TARGET)/release
 
 demo:
 	./setup.sh demo
-	cargo build --release --bin isolde-init --bin isolde-mkinitrd --bin demo --workspace
-	$(RELEASE)/isolde-mkinitrd --output $(RELEASE)/isolde.img $(RELEASE)/isolde-init
+	cargo build --release --bin isolde-init --bin isolde-mkinitrd --bin demo $(if $(ISO),--bin isolde) --workspace
+	$(RELEASE)/isolde-mkinitrd $(if $(ISO),--form rdinit) --output $(RELEASE)/isolde.img $(RELEASE)/isolde-init
 	$(RELEASE)/demo --second-initrd $(RELEASE)/isolde.img --firmware "$(FIRMWARE)" --iso "$(ISO)"
 
 test:

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use isolde_qemu::fixtures::{self, Iso};
 use isolde_qemu::machine::{Bus, Disk, Firmware, Machine, Vm, WATCHED};
-use isolde_qemu::stick::Stick;
+use isolde_qemu::stick::{Loads, Stick};
 use isolde_qemu::store::{FileSystem, Layout, Store};
 
 /// Firmware, GRUB and the start of the kernel take half a minute on two idle cores; they may be busy.
@@ -93,4 +93,23 @@ fn a_label_with_blanks_is_written_as_dracut_wants_it_and_a_broken_kernel_is_name
     let mut vm = start("stick-blanks", Firmware::Bios, Bus::Virtio, &stick);
     vm.wait_for(r"with root=live:CDLABEL=A\\x20B\\x20C rd.live.image", START).unwrap();
     vm.wait_for("isolde: /boot/iso/blanks.iso: GRUB could not load it", START).unwrap();
+}
+
+#[test]
+fn an_entry_of_the_stick_says_what_is_loaded_from_a_layout_that_grub_does_not_know() {
+    let fixture = fixtures::debian().unwrap();
+    let iso: PathBuf = folder().join("entry.iso");
+    let store = Store::new(FileSystem::Iso9660, "ENTRY").layout(Layout::WholeDisk);
+    store.copy("/a/k", &fixture.kernel).copy("/b/i1", &fixture.initrd).bytes("/b/i2", b"").build(&iso).unwrap();
+    let loads = Loads {
+        kernel: "a/k".to_owned(),
+        initrd: ["b/i1", "b/i2"].map(str::to_owned).into(),
+        words: "boot=other label=A\\x20B".to_owned(),
+    };
+    let stick = Stick::new(FileSystem::Ext4).iso(&iso).entry("entry", &loads).unwrap().words(WATCHED).timeout(0);
+    let mut vm = start("stick-entry", Firmware::Bios, Bus::Virtio, &stick);
+    let line = vm.wait_for("Command line: ", START).unwrap().text;
+    // GRUB doubles backslashes; init takes them for one.
+    assert!(line.contains(" boot=other label=A\\\\x20B "), "{line}");
+    vm.wait_for(r"RAMDISK: \[mem 0x", START).unwrap();
 }

@@ -1,19 +1,22 @@
 //! `make demo`: a live system boots from a stick, in a virtual machine on the user's terminal.
 //!
 //! Takes   `[--second-initrd FILE] [--firmware bios|uefi] [--iso FILE] [--stick FILE]`; an empty FILE is as good as none.
+//!         An ISO of the user's own is looked at with `isolde inspect`, the program beside this one, and wants a second
+//!         initrd in the rdinit form: its family may be one that boots itself.
 //! Gives   the guest's console on the terminal, until it is powered off.
 //! Leaves  the stick, with what the user made in `/home`, for the next time.
-//! Fails   when a program is missing, or a file is not there.
+//! Fails   when a program is missing, a file is not there, or the ISO is no live system.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use anyhow::{Context, Result, bail, ensure};
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk, Firmware, Machine};
-use isolde_qemu::stick::Stick;
+use isolde_qemu::stick::{Loads, Stick};
 use isolde_qemu::store::FileSystem;
 use isolde_qemu::{cache, tool};
+use serde_json::Value;
 
 /// MiB of free space on the data partition. The image is sparse, so it costs nothing until it is used, and an ISO of any
 /// size can be put on later.
@@ -24,6 +27,9 @@ const MEMORY: u32 = 2048;
 
 /// Without `noautologin`, live-config logs its user in by itself, and there would be no login prompt.
 const WORDS: &str = "console=tty0 console=ttyS0,115200 noautologin";
+
+/// The program of the second initrd's rdinit form.
+const RDINIT: &str = "rdinit=/isolde/init";
 
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Options {
@@ -63,21 +69,28 @@ fn parse(mut words: impl Iterator<Item = String>) -> Result<Options> {
 
 fn demonstrate(options: &Options) -> Result<()> {
     let work = tempfile::tempdir().context("a work folder")?;
-    let (iso, kernel) = match &options.iso {
+    let (iso, kernel, entry) = match &options.iso {
         Some(path) => {
             ensure!(path.is_file(), "{} is not there", path.display());
-            (path.canonicalize().with_context(|| format!("find {}", path.display()))?, kernel_of(path, work.path()))
+            let iso = path.canonicalize().with_context(|| format!("find {}", path.display()))?;
+            ensure!(iso.extension().is_some_and(|end| end == "iso"), "wanted NAME.iso, seen {}", iso.display());
+            let loads = look(&iso)?;
+            (iso, kernel_of(path, &loads.kernel, work.path()), Some(loads))
         }
         None => {
             let iso = fixtures::debian()?;
-            (iso.path, Some(iso.kernel))
+            (iso.path, Some(iso.kernel), None)
         }
     };
     let stick_path = match &options.stick {
         Some(path) => std::path::absolute(path).context("the stick's path")?,
         None => cache::folder()?.join("demo-stick.img"),
     };
-    let mut stick = Stick::new(FileSystem::Ext4).free(FREE).words(WORDS).iso(&iso);
+    let mut stick = Stick::new(FileSystem::Ext4).free(FREE).iso(&iso);
+    stick = match entry {
+        Some(loads) => stick.words(&format!("{WORDS} {RDINIT}")).entry(&name_of(&iso), &loads)?,
+        None => stick.words(WORDS),
+    };
     if let Some(path) = &options.second_initrd {
         stick = stick.second_initrd(path);
     }
@@ -114,13 +127,52 @@ fn explanation(options: &Options) -> String {
     .join("\n")
 }
 
-/// The kernel of an ISO, if it is at one of the usual places; it is only used to find out whether KVM works.
-fn kernel_of(iso: &Path, work: &Path) -> Option<PathBuf> {
+/// The name of the ISO's entry in the menu.
+fn name_of(iso: &Path) -> String {
+    iso.file_stem().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Asks `isolde inspect` what the ISO is, and what has to be loaded from it.
+fn look(iso: &Path) -> Result<Loads> {
+    let program = std::env::current_exe().context("the path of this program")?.with_file_name("isolde");
+    let output = Command::new(&program)
+        .args(["inspect", "--json", "--at", &format!("/boot/iso/{}.iso", name_of(iso))]) // where the stick has it
+        .arg(iso)
+        .output()
+        .with_context(|| format!("start {}", program.display()))?;
+    let refusal = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    ensure!(!output.stdout.is_empty(), "{refusal}");
+    answer(&output.stdout).with_context(|| iso.display().to_string())
+}
+
+/// What `isolde inspect --json` says. Pure.
+fn answer(json: &[u8]) -> Result<Loads> {
+    let report: Value = serde_json::from_slice(json).context("the answer of isolde inspect")?;
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
+    let verdict = &report["verdict"];
+    if let Some(other) = verdict.get("not_live") {
+        bail!("this is {}: {}", text(&other["what"]), text(&other["advice"]));
+    }
+    if let Some(other) = verdict.get("unknown") {
+        bail!("wanted a live system of a known family, seen {}", list(&other["seen"]).join(", "));
+    }
+    for note in list(&report["notes"]) {
+        tool::say(&format!("       {note}"));
+    }
+    let loads = Loads {
+        kernel: text(&report["kernel"]),
+        initrd: list(&report["initrd"]),
+        words: text(&report["menu"]["words"]),
+    };
+    ensure!(!loads.kernel.is_empty() && !loads.initrd.is_empty(), "wanted a kernel and an initrd in it, seen none");
+    Ok(loads)
+}
+
+/// The kernel of an ISO; it is only used to find out whether KVM works.
+fn kernel_of(iso: &Path, inside: &str, work: &Path) -> Option<PathBuf> {
     let to = work.join("vmlinuz");
-    ["/live/vmlinuz", "/casper/vmlinuz", "/boot/x86_64/loader/linux", "/images/pxeboot/vmlinuz"]
-        .iter()
-        .any(|inside| fixtures::extract(iso, inside, &to).is_ok())
-        .then_some(to)
+    fixtures::extract(iso, &format!("/{}", inside.trim_start_matches('/')), &to).is_ok().then_some(to)
 }
 
 #[cfg(test)]
@@ -134,6 +186,18 @@ mod tests {
     #[test]
     fn an_empty_value_is_as_good_as_none() {
         assert_eq!(parsed(&["--iso", "", "--firmware", "", "--second-initrd", ""]).unwrap(), Options::default());
+    }
+
+    #[test]
+    fn what_inspect_says_is_loaded_or_told() {
+        let live = br#"{"verdict":"live","kernel":"casper/vmlinuz","initrd":["casper/initrd"],"menu":{"words":"a b"}}"#;
+        let loads = answer(live).unwrap();
+        assert_eq!((loads.kernel.as_str(), loads.words.as_str()), ("casper/vmlinuz", "a b"));
+        let windows = br#"{"verdict":{"not_live":{"what":"a Windows medium","advice":"write it"}}}"#;
+        assert_eq!(answer(windows).unwrap_err().to_string(), "this is a Windows medium: write it");
+        let unknown = br#"{"verdict":{"unknown":{"seen":["a","b"]}}}"#;
+        assert!(answer(unknown).unwrap_err().to_string().ends_with("seen a, b"));
+        assert!(answer(br#"{"verdict":"live"}"#).is_err(), "a bare image has no kernel");
     }
 
     #[test]

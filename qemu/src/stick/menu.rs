@@ -1,7 +1,43 @@
 //! The text of grub.cfg.
 //!
-//! GRUB finds the ISOs itself each time it shows the menu, so one copied onto the stick by hand is there at once. The
-//! layouts of live images and their kernel words are in `docs` of the families; here is only what a boot loader must do.
+//! GRUB finds the ISOs itself each time it shows the menu, so one copied onto the stick by hand is there at once. What to
+//! load from it is said by an [entry](Loads) of its name; without one, by the two layouts that GRUB can tell apart.
+
+use anyhow::{Result, ensure};
+
+/// What is loaded from an ISO. Paths are the ISO's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Loads {
+    /// The kernel.
+    pub kernel: String,
+    /// The initrd's files.
+    pub initrd: Vec<String>,
+    /// The kernel command line.
+    pub words: String,
+}
+
+impl Loads {
+    /// The commands that put it into the variables of the menu.
+    pub(super) fn text(&self) -> Result<String> {
+        // Between single quotes GRUB takes everything as it is, but a single quote.
+        let every = || self.initrd.iter().chain([&self.kernel, &self.words]);
+        ensure!(
+            every().all(|text| !text.contains('\'') && !text.chars().any(char::is_control)),
+            "an entry with a quote or a control character: {self:?}"
+        );
+        let spaces = self.initrd.iter().chain([&self.kernel]).any(|path| path.contains(' '));
+        ensure!(!spaces, "an entry with a space in a path: {self:?}");
+        let inside = |path: &String| format!("($loop)/{}", path.trim_start_matches('/'));
+        let initrd: Vec<String> = self.initrd.iter().map(inside).collect();
+        let (kernel, initrd) = (inside(&self.kernel), initrd.join(" "));
+        // The loop device is a variable, so the paths are between double quotes, where more has a meaning.
+        ensure!(
+            every().take(self.initrd.len() + 1).all(|path| !path.contains(['"', '\\', '`', '$'])),
+            "a path of {self:?}"
+        );
+        Ok(format!("set kernel=\"{kernel}\"\nset initrd=\"{initrd}\"\nset family='{}'\n", self.words))
+    }
+}
 
 /// What a menu depends on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,7 +61,7 @@ if [ "$grub_platform" = pc ]; then
 	terminal_output console serial
 fi
 
-# $1: name of the loop device, $2: path of the ISO on this file system.
+# $1: name of the loop device, $2: path of the ISO on this file system, $3: name of the entry.
 function boot_iso {
 	set loop="$1"
 	set iso_path="$2"
@@ -38,7 +74,9 @@ function boot_iso {
 	fi
 	loopback "$loop" "$iso_path"
 
-	if [ -d "($loop)/live" ]; then
+	if [ -f "/boot/grub/entries/$3.cfg" ]; then
+		source "/boot/grub/entries/$3.cfg"
+	elif [ -d "($loop)/live" ]; then
 		set family="boot=live components findiso=$iso_path"
 		for file in ($loop)/live/vmlinuz*; do
 			set kernel="$file"
@@ -72,8 +110,8 @@ function boot_iso {
 
 	if [ -z "$family" ]; then
 		echo "isolde: $iso_path: unknown layout"
-		echo "It has neither /live (live-boot) nor /LiveOS (dracut)."
-	elif [ ! -f "$kernel" -o ! -f "$initrd" ]; then
+		echo "It has neither /live (live-boot) nor /LiveOS (dracut), and the stick has no entry for it."
+	elif [ ! -f "$kernel" -o -z "$initrd" ]; then
 		echo "isolde: $iso_path: no kernel or no initrd in it"
 		echo "Looked for '$kernel' and '$initrd'."
 	else
@@ -82,7 +120,7 @@ function boot_iso {
 		echo "    with $family"
 		if linux "$kernel" $family $words; then
 			# Out of memory shows only here; without the second initrd another system would boot.
-			if initrd "$initrd" $second; then
+			if initrd $initrd $second; then
 				boot
 			fi
 		fi
@@ -97,7 +135,7 @@ for iso in /boot/iso/*.iso; do
 	if [ -f "$iso" ]; then
 		regexp --set 1:name '([^/]*)\.iso$' "$iso"
 		menuentry "$name" "$iso" {
-			boot_iso "iso_$1" "$2"
+			boot_iso "iso_$1" "$2" "$1"
 		}
 	fi
 done
@@ -129,6 +167,26 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_is_commands_that_grub_accepts_and_nothing_else() {
+        let loads = |words: &str, path: &str| Loads {
+            kernel: path.to_owned(),
+            initrd: ["/casper/initrd", "extra.img"].map(str::to_owned).into(),
+            words: words.to_owned(),
+        };
+        let text = loads("boot=casper label=A\\x20B ---", "casper/vmlinuz").text().unwrap();
+        assert_eq!(
+            text,
+            "set kernel=\"($loop)/casper/vmlinuz\"\nset initrd=\"($loop)/casper/initrd ($loop)/extra.img\"\n\
+             set family='boot=casper label=A\\x20B ---'\n"
+        );
+        for (words, path) in
+            [("a'; reboot; '", "k"), ("a\nreboot", "k"), ("a", "k\"; reboot"), ("a", "k k"), ("a", "$root")]
+        {
+            assert!(loads(words, path).text().is_err(), "{words} {path}");
+        }
+    }
+
+    #[test]
     fn words_time_and_choice_are_in_the_first_lines() {
         let text = text(&Menu { words: "a=b quiet", timeout: 7, chosen: None });
         let head: Vec<&str> = text.lines().skip(1).take(3).collect();
@@ -140,6 +198,6 @@ mod tests {
         let delete = BODY.find("loopback -d \"$loop\"").unwrap();
         let create = BODY.find("loopback \"$loop\"").unwrap();
         assert!(delete < create);
-        assert!(BODY.contains("boot_iso \"iso_$1\" \"$2\""));
+        assert!(BODY.contains("boot_iso \"iso_$1\" \"$2\" \"$1\""));
     }
 }

@@ -18,6 +18,7 @@ use anyhow::{Context, Result, ensure};
 use crate::store::partition::{self, Entry, SECTOR, Table};
 use crate::store::{Content, FileSystem, MIB, StoredFile, copy_into, filesystem};
 use grub::Grub;
+pub use menu::Loads;
 use menu::Menu;
 
 /// GPT types, in sfdisk's words.
@@ -29,7 +30,8 @@ const BIOS_BOOT_SIZE: u64 = MIB;
 const EFI_SYSTEM_SIZE: u64 = 16 * MIB;
 
 /// Folders of the data partition that are always there.
-const FOLDERS: &[&str] = &["/boot/grub", "/boot/iso", "/boot/extensions", "/boot/customize", "/home"];
+const FOLDERS: &[&str] =
+    &["/boot/grub", "/boot/grub/entries", "/boot/iso", "/boot/extensions", "/boot/customize", "/home"];
 
 /// Where the second initrd is on the stick.
 const SECOND_INITRD: &str = "/boot/isolde.img";
@@ -64,6 +66,15 @@ impl Stick {
     pub fn iso(self, path: &Path) -> Self {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         self.with(&format!("/boot/iso/{name}"), Content::Copy(path.to_owned()), 0o644)
+    }
+
+    /// With an entry for the ISO of that name (without `.iso`).
+    ///
+    /// # Errors
+    /// When it has characters that would be commands to GRUB.
+    pub fn entry(self, name: &str, loads: &Loads) -> Result<Self> {
+        let text = loads.text()?.into_bytes();
+        Ok(self.with(&format!("/boot/grub/entries/{name}.cfg"), Content::Bytes(text), 0o644))
     }
 
     /// With that second initrd, loaded after each ISO's own.

@@ -143,6 +143,9 @@ pub const PARAMS: &[Param] = &[
         default: "every device is searched for the image",
         set: |c, v| text(&mut c.store, v) && (is_node(v) || v.split_once('=').is_some_and(is_identity)),
     },
+    // `drivers` reads the names of these two itself: it also works where there is no plan.
+    Param { key: "isolde.modules", form: "NAME[,NAME]", default: "none", set: |_, v| names(v) },
+    Param { key: "isolde.blacklist", form: "NAME[,NAME]", default: "none", set: |_, v| names(v) },
     Param { key: "isolde.wait", form: "SECONDS", default: "60", set: |c, v| number(&mut c.wait, v, 86_400) },
     Param { key: "isolde.blake3", form: "HEX64", default: "none", set: |c, v| digest(&mut c.blake3, v) },
     Param {
@@ -260,6 +263,12 @@ fn text(slot: &mut Option<String>, value: &str) -> bool {
         *slot = Some(value.to_owned());
     }
     !value.is_empty()
+}
+
+/// Names of modules, as the kernel allows them.
+fn names(value: &str) -> bool {
+    let letter = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    value.split(',').all(|name| !name.is_empty() && name.bytes().all(letter))
 }
 
 fn number(slot: &mut Option<u64>, value: &str, most: u64) -> bool {

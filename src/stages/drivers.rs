@@ -7,6 +7,7 @@
 //! Fails   only when the devices cannot be listed; a module that does not load is a warning.
 
 mod catalogue;
+mod wishes;
 
 use crate::error::{Cause, Result};
 use crate::machine::Machine;
@@ -15,6 +16,7 @@ use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, name_of, normal};
 use std::collections::BTreeSet;
 use std::fmt;
+use wishes::Wishes;
 
 /// Which modules are loaded, and in which order.
 #[derive(Debug)]
@@ -78,6 +80,7 @@ const NEVER: [&str; 1] = ["floppy"];
 #[derive(Debug)]
 pub struct Drivers {
     catalogue: Catalogue,
+    wishes: Wishes,
     order: &'static Order,
     asked: BTreeSet<String>,
     tried: BTreeSet<String>,
@@ -85,6 +88,9 @@ pub struct Drivers {
     /// Devices that the firmware describes, not looked up yet.
     described: Vec<String>,
 }
+
+/// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE).
+const LONGEST_LINE: u64 = 64 << 10;
 
 /// A module that waits for its turn: the place of its kind, its place in a list, its name.
 type Queued = (usize, usize, String);
@@ -101,6 +107,7 @@ pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
     let mut drivers = start(machine, &STORE)?;
     drivers.load_ahead(machine);
+    drivers.force(machine);
     Ok(drivers)
 }
 
@@ -122,8 +129,13 @@ fn empty<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Driv
     let at = Place::at("/proc/sys/kernel/osrelease");
     let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
     let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
-    let queue = order.soon.iter().enumerate().map(|(n, name)| (order.first.len(), n, (*name).to_owned())).collect();
-    Ok(Drivers { catalogue, order, asked: BTreeSet::new(), tried: BTreeSet::new(), queue, described: Vec::new() })
+    let line = Place::at("/proc/cmdline");
+    let text = sys::read(machine.sys(), &line, LONGEST_LINE).map_err(|e| machine.os(format!("read {line}"), e))?;
+    let wishes = Wishes::of(&String::from_utf8_lossy(&text));
+    let mut queue = BTreeSet::new();
+    queue.extend(order.soon.iter().enumerate().map(|(n, name)| (order.first.len(), n, (*name).to_owned())));
+    let (asked, tried) = (BTreeSet::new(), BTreeSet::new());
+    Ok(Drivers { catalogue, wishes, order, asked, tried, queue, described: Vec::new() })
 }
 
 fn start<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Drivers> {
@@ -163,12 +175,27 @@ impl Drivers {
         next.is_some()
     }
 
+    /// Loads what the command line asks for. A name that is not here may be built in, or misspelt: that is said.
+    fn force<S: Sys>(&mut self, machine: &mut Machine<S>) {
+        for name in std::mem::take(&mut self.wishes.forced) {
+            let built_in = Place::at(["/sys/module/", &name].concat());
+            if self.catalogue.files(&name).is_none() && !matches!(machine.sys().kind(&built_in), Ok(Some(_))) {
+                machine
+                    .warn(&format!("isolde.modules: {name} is not in {}, nor in the kernel", self.catalogue.folder()));
+            }
+            self.module(machine, &name);
+        }
+    }
+
     /// Has the background load what is needed soon, while this process waits for controllers and disks.
     fn load_ahead<S: Sys>(&mut self, machine: &mut Machine<S>) {
         let mut paths = Vec::new();
         for name in self.order.soon {
             self.collect(name, &mut paths);
         }
+        // Without their parameters they must not come first.
+        paths
+            .retain(|path| !self.wishes.keeps_out(&name_of(path)) && self.wishes.parameters(&name_of(path)).is_empty());
         let files: Vec<S::File> =
             paths.iter().filter_map(|path| machine.sys().open(&self.catalogue.folder().join(path)).ok()).collect();
         if !files.is_empty()
@@ -224,7 +251,7 @@ impl Drivers {
 
     /// Loads a module by its name, after what it needs. One that is not here may be built in.
     fn module<S: Sys>(&mut self, machine: &mut Machine<S>, name: &str) {
-        if !self.tried.insert(normal(name)) {
+        if !self.tried.insert(normal(name)) || self.wishes.keeps_out(name) {
             return;
         }
         let Some(files) = self.catalogue.files(name) else { return };
@@ -236,7 +263,9 @@ impl Drivers {
             for before in self.catalogue.soft(&needed) {
                 self.by_alias_or_name(machine, &before);
             }
-            self.file(machine, path);
+            if !self.wishes.keeps_out(&needed) {
+                self.file(machine, path);
+            }
         }
     }
 
@@ -253,8 +282,9 @@ impl Drivers {
             return; // the background was faster
         }
         let at = self.catalogue.folder().join(path);
-        machine.debug(&format!("insmod {at}"));
-        let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file));
+        let parameters = self.wishes.parameters(&name_of(path));
+        machine.debug(&format!("insmod {at} {parameters}").trim_end());
+        let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file, &parameters));
         match done {
             Ok(()) => {}
             // The module itself says that its hardware is not here; crc32c_intel on an old processor does so.

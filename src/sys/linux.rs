@@ -12,13 +12,13 @@ mod uevents;
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use crate::formats::ReadAt;
 use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
-use rustix::fs::{Advice, OFlags};
+use rustix::fs::{Advice, Mode, OFlags};
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, IntoRawFd};
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -39,6 +39,17 @@ impl Linux {
     /// This machine, with nothing opened yet.
     pub fn new() -> Self {
         Linux::default()
+    }
+}
+
+/// Where the kernel had no console to open (init/main.c, `console_on_rootfs`), the descriptors 0 to 2 are free, and the
+/// first files that are opened would get what a failing C library writes to.
+pub fn fill_standard_streams() {
+    // Without /dev/null there is nothing to fill them with.
+    while let Ok(null) = rustix::fs::open("/dev/null", OFlags::RDWR, Mode::empty())
+        && null.as_raw_fd() <= rustix::stdio::raw_stderr()
+    {
+        let _ = null.into_raw_fd(); // stays open, also in the programs that are executed
     }
 }
 
@@ -150,8 +161,8 @@ impl Sys for Linux {
         }
     }
 
-    fn load_module(&mut self, module: &File) -> io::Result<()> {
-        modules::load(module)
+    fn load_module(&mut self, module: &File, parameters: &str) -> io::Result<()> {
+        modules::load(module, &CString::new(parameters)?)
     }
 
     fn load_modules_ahead(&mut self, modules: &[File]) -> io::Result<()> {

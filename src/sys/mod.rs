@@ -157,7 +157,7 @@ pub trait Sys {
 
     /// `finit_module(2)`; the kernel unpacks the file itself or, where it cannot, it is unpacked here. A module that is
     /// loaded already is no error.
-    fn load_module(&mut self, module: &Self::File) -> io::Result<()>;
+    fn load_module(&mut self, module: &Self::File, parameters: &str) -> io::Result<()>;
 
     /// Loads modules in the background, in their order, while this process goes on. A hint only: nothing waits for it and
     /// nothing reports it, as what is needed is loaded again by [`Sys::load_module`]; the kernel makes that one wait when

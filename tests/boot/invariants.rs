@@ -90,6 +90,7 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
 fn modules<'a>(changes: impl Iterator<Item = &'a str>) -> Result<(), String> {
     let mut loaded: Vec<String> = Vec::new();
     for file in changes.filter_map(|line| line.strip_prefix("insmod ")) {
+        let file = file.split(' ').next().unwrap_or(file); // parameters come after it
         let name = file.rsplit('/').next().unwrap_or(file).trim_end_matches(".ko").replace('-', "_");
         if let Some(missing) = needs(&name).into_iter().find(|needed| !loaded.contains(needed)) {
             return Err(format!("{name} is loaded before {missing}"));

@@ -158,7 +158,7 @@ fn events_come_in_their_time_and_only_to_who_listens() {
     for module in ["drivers/scsi/scsi_mod", "drivers/scsi/sd_mod"] {
         let path = format!("/lib/modules/{}/kernel/{module}.ko", super::modules::RELEASE);
         let file = record.open(&Place::at(path)).unwrap();
-        record.load_module(&file).unwrap();
+        record.load_module(&file, "").unwrap();
     }
     assert_eq!(record.wait_for_events(Duration::from_secs(30)).unwrap(), [Event::Block]);
 }

@@ -190,7 +190,12 @@ pub fn all() -> Vec<(&'static str, World)> {
             with(machine(&format!("{FINDISO} isolde.verfy=off isolde.onfail=wait")), [stick.clone()]),
         ),
         ("conflicting_parameters", with(machine(&format!("{FINDISO} iso-scan/filename=/b.iso")), [stick.clone()])),
-        ("nothing_asked", with(machine("root=/dev/sda2 ro quiet"), [stick])),
+        ("nothing_asked", with(machine("root=/dev/sda2 ro quiet"), [stick.clone()])),
+        ("modules_by_words", {
+            let words = "isolde.modules=nls-cp437,misspelt isolde.blacklist=nls_ascii,erofs modprobe.blacklist=vfat \
+                         sd-mod.option=\"a b\" ext4.flag";
+            with(machine(&format!("{FINDISO} {words}")), [stick])
+        }),
         ("no_module_index", no_index),
         ("no_driver_for_the_store", no_driver),
         ("no_driver_for_the_root", no_overlay),

@@ -62,9 +62,12 @@ impl Plan {
     pub fn to_cmdline(&self) -> String {
         let usual = decide(&Cmdline { image: Some("/".to_owned()), ..Cmdline::default() });
         let usual = usual.map(|plan| plan.parameters()).unwrap_or_default();
+        let source = self.source_in_a_dialect();
         let given = |(name, value): &(&'static str, Option<String>)| {
             // The image is what every line has to say, even where it is the one of the plan compared with.
-            *name == "isolde.image" || !usual.contains(&(*name, value.clone()))
+            let image = *name == "isolde.image";
+            let elsewhere = source.is_some() && (image || *name == "isolde.store");
+            !elsewhere && (image || !usual.contains(&(*name, value.clone())))
         };
         let parameters = self.parameters().into_iter().filter(given);
         let mut words: Vec<String> =
@@ -72,8 +75,22 @@ impl Plan {
         if (&self.image, &self.store) == (&ImageSpec::Medium, &StoreSpec::Any) {
             words.push(word(ANY_MEDIUM.0, ANY_MEDIUM.1));
         }
+        words.extend(source);
         words.extend(self.words.iter().map(|(name, value)| word(name, value)));
         words.join(" ")
+    }
+}
+
+impl Plan {
+    /// Dialects also name devices by links that nothing makes here, such as those in /dev/disk/by-id; `isolde.store` does
+    /// not have them.
+    fn source_in_a_dialect(&self) -> Option<String> {
+        let StoreSpec::Device(name) = &self.store else { return None };
+        let device = name.starts_with("disk/").then(|| format!("/dev/{name}"))?;
+        Some(match &self.image {
+            ImageSpec::File(path) => [word("img_dev", &device), word("img_loop", path)].join(" "),
+            ImageSpec::Medium => word("root", &format!("live:{device}")),
+        })
     }
 }
 

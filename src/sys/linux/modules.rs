@@ -4,6 +4,7 @@
 use crate::formats::ReadAt;
 use crate::formats::compressed::decompress;
 use rustix::io::Errno;
+use std::ffi::CStr;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -15,16 +16,16 @@ const COMPRESSED_FILE: i32 = 4;
 /// Loads a module. A kernel without MODULE_DECOMPRESS says EOPNOTSUPP to a packed one, one before 5.17 EINVAL, one built
 /// for another format ENOEXEC or EINVAL. A module that is there already is no error; one that another process is just
 /// loading is waited for by the kernel (kernel/module/main.c, add_unformed_module).
-pub(super) fn load(module: &File) -> io::Result<()> {
+pub(super) fn load(module: &File, parameters: &CStr) -> io::Result<()> {
     let mut magic = [0; 4];
     ReadAt::read_at(module, &mut magic, 0)?;
     let flags = if magic == *b"\x7fELF" { 0 } else { COMPRESSED_FILE };
-    let done = match rustix::system::finit_module(module, c"", flags) {
+    let done = match rustix::system::finit_module(module, parameters, flags) {
         Err(Errno::OPNOTSUPP | Errno::INVAL | Errno::NOEXEC) if flags != 0 => {
             let mut packed = Vec::new();
             Read::read_to_end(&mut &*module, &mut packed)?;
             let unpacked = decompress(&packed, LARGEST).map_err(io::Error::other)?;
-            rustix::system::init_module(&unpacked, c"")
+            rustix::system::init_module(&unpacked, parameters)
         }
         done => done,
     };
@@ -44,7 +45,7 @@ pub(super) fn load_ahead(modules: &[File]) -> io::Result<()> {
         0 => {
             for module in modules {
                 // What fails here fails again, and is reported, when it is needed.
-                let _ = load(module);
+                let _ = load(module, c"");
             }
             // SAFETY: _exit(2) only ends this process.
             unsafe { libc::_exit(0) }

@@ -146,8 +146,9 @@ impl Sys for Record {
         Ok(())
     }
 
-    fn load_module(&mut self, module: &File) -> io::Result<()> {
-        self.change(format!("insmod {}", module.name), |record| {
+    fn load_module(&mut self, module: &File, parameters: &str) -> io::Result<()> {
+        let text = format!("insmod {} {parameters}", module.name);
+        self.change(text.trim_end().to_owned(), |record| {
             record.devices.load(&module.name)?;
             record.make_nodes();
             Ok(())

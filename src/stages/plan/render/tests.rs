@@ -29,6 +29,8 @@ fn only_what_differs_from_the_defaults_is_rendered() {
             "isolde.image=\"/my isos/a.iso\" isolde.extensions=no isolde.home=no isolde.customize=no isolde.log=debug",
         ),
         ("isolde.image=/ isolde.delegate init=/bin/sh", "isolde.image=/ isolde.delegate init=/bin/sh"),
+        ("root=live:/dev/disk/by-id/usb-x", "root=live:/dev/disk/by-id/usb-x"),
+        ("img_dev=/dev/disk/by-path/x img_loop=a.iso", "img_dev=/dev/disk/by-path/x img_loop=/a.iso"),
     ] {
         assert_eq!(plan(line).to_cmdline(), wanted, "{line}");
     }
@@ -134,6 +136,20 @@ proptest! {
     #[test]
     fn a_rendered_plan_is_the_same_plan(plan in plans()) {
         prop_assert_eq!(again(&plan), plan);
+    }
+
+    #[test]
+    fn what_names_an_image_in_any_dialect_comes_back(
+        words in prop::collection::vec((0_usize..1000, 0_usize..10, "[a-z0-9/.:=-]{0,12}"), 1..5),
+    ) {
+        let table: Vec<&str> = FAMILIES.iter().flat_map(|family| family.words).map(|word| word.name).collect();
+        let forms = ["", "/", "live:", "live:/dev/disk/by-", "live:UUID=", "UUID=", "LABEL=", "/dev/", "/dev/disk/by-id/", "mgalive:"];
+        let word = |(name, form, rest): &(usize, usize, String)| format!("{}={}{rest}", table[name % table.len()], forms[*form]);
+        let line = words.iter().map(word).collect::<Vec<_>>().join(" ");
+        // Most lines name no image, and some two.
+        if let Ok(plan) = parse(&line).and_then(|typed| decide(&typed)) {
+            prop_assert_eq!(again(&plan), plan, "{}", line);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ set -eu
 demo="debian-archive-keyring dosfstools e2fsprogs fakeroot fdisk gcc grub-common grub-efi-amd64-bin grub-pc-bin libc6-dev
       mmdebstrap mtools ovmf qemu-system-x86 squashfs-tools uidmap xorriso"
 # Besides these: more file systems, and what the tests make extensions, checksums and archives with.
-test="$demo b3sum btrfs-progs cpio erofs-utils exfatprogs kmod util-linux xz-utils zstd"
+test="$demo b3sum btrfs-progs cpio erofs-utils exfatprogs genisoimage kmod lz4 util-linux xz-utils zstd"
 
 case "${1:-}" in
 demo) wanted=$demo ;;
@@ -48,6 +48,6 @@ fi
 # rustup puts cargo where only a new login shell looks.
 PATH="$PATH:$HOME/.cargo/bin"
 if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
-    echo "setup.sh: a Rust toolchain is missing (cargo and rustc, 1.88 or newer); install it with rustup" >&2
+    echo "setup.sh: a Rust toolchain is missing (cargo and rustc, 1.91 or newer); install it with rustup" >&2
     exit 1
 fi

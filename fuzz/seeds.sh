@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for target in superblock partitions module_index modinfo compressed b3sums; do
+for target in superblock partitions module_index modinfo compressed b3sums cmdline iso_tree squashfs erofs initrd loopback_cfg; do
     mkdir -p "corpus/$target"
 done
 mkdir "$work/contents"
@@ -73,3 +73,61 @@ gzip -c "$module" > corpus/compressed/gzip
 (cd "$work/contents" && b3sum hello && b3sum --no-names hello) > corpus/b3sums/list
 digest=$(b3sum --no-names "$work/contents/hello")
 printf '\\%s  a\\\\b\\nc\r\n\nBLAKE3 (a b) = %s\n' "$digest" "$digest" > corpus/b3sums/escaped
+
+# The real command lines of tests/cmdlines, one seed each.
+cat ../tests/cmdlines/*.txt | sed -n 's/^> //p' | split -l 1 - corpus/cmdline/line-
+
+# A live medium: tool NAME COMMAND… runs a program that makes a seed, or says that it is not there.
+tool() {
+    name=$1
+    shift
+    if ! command -v "$1" > /dev/null; then
+        echo "seeds.sh: $1 is not installed, no seed $name" >&2
+    elif ! "$@" > "$work/output" 2>&1; then
+        cat "$work/output" >&2
+        exit 1
+    fi
+}
+live=$work/live
+mkdir -p "$live/live/deep" "$live/boot/grub" "$work/initrd/conf/conf.d" "$work/root/LiveOS"
+head -c 4096 /dev/zero > "$live/live/vmlinuz"
+ln -s live "$live/casper"
+printf 'menuentry "Live" {\n linux /live/vmlinuz boot=live findiso=${iso_path}\n initrd /live/initrd.img\n}\n' \
+    > "$live/boot/grub/loopback.cfg"
+echo 'LAYERFS_PATH=a.squashfs' > "$work/initrd/conf/conf.d/default-layer.conf"
+(cd "$work/initrd" && find . | LC_ALL=C sort | cpio -o -H newc --quiet) > "$live/live/initrd.img"
+cp "$live/live/initrd.img" corpus/initrd/plain
+for packer in "gzip -c" "xz -c --check=crc32" "xz -c --format=lzma" "zstd -qc" "lz4 -lc"; do
+    program=${packer%% *}
+    if command -v "$program" > /dev/null; then
+        $packer < "$live/live/initrd.img" > "corpus/initrd/$(echo "$packer" | tr -dc a-z0-9)"
+    else
+        echo "seeds.sh: $program is not installed, no seed of it" >&2
+    fi
+done
+
+# Containers, packed in every way; blocks of 4 KiB keep the file small enough to be changed everywhere.
+head -c 3000 /dev/urandom > "$work/root/LiveOS/rootfs.img"
+mkdir -p "$work/root/a/b" && echo hello > "$work/root/a/b/c" && ln -s a/b "$work/root/hello"
+for pack in gzip xz zstd lz4; do
+    tool "$pack" mksquashfs "$work/root" "corpus/squashfs/$pack" -comp "$pack" -b 4096 -noappend -all-root -quiet -no-progress
+done
+cp corpus/squashfs/zstd "$live/live/filesystem.squashfs"
+tool plain mkfs.erofs corpus/erofs/plain "$work/root"
+tool lz4hc mkfs.erofs -zlz4hc corpus/erofs/lz4hc "$work/root"
+
+# Names of every kind, without the padding that an ISO usually ends with.
+tool rock-ridge xorriso -no_rc -as mkisofs -no-pad -quiet -R -o corpus/iso_tree/rock-ridge "$live"
+tool joliet xorriso -no_rc -as mkisofs -no-pad -quiet -J -o corpus/iso_tree/joliet "$live"
+tool plain xorriso -no_rc -as mkisofs -no-pad -quiet -o corpus/iso_tree/plain "$live"
+tool udf genisoimage -quiet -no-pad -udf -R -o corpus/iso_tree/udf "$live"
+
+# A menu for each boot loader; the first letter chooses it, by its code modulo four.
+{ printf d; cat "$live/boot/grub/loopback.cfg"; } > corpus/loopback_cfg/grub
+{
+    printf 'dsearch --set=root --file $iso_path\nif [ -n "$iso_path" -a ! -e /x ]; then\n a="b c"\nelse\n source /y\nfi\n'
+    printf 'function f { menuentry "$1" { linux (loop)/live/vmlinuz $2 ${a}; initrd /live/initrd.img; } }\nf x y\n'
+} > corpus/loopback_cfg/script
+printf 'fUI vesamenu.c32\nlabel live\n menu label ^Live\n kernel /live/vmlinuz\n append initrd=/live/initrd.img boot=live\n' \
+    > corpus/loopback_cfg/isolinux
+printf 'gtitle Live\nlinux /live/vmlinuz\ninitrd /live/initrd.img\noptions boot=live quiet\n' > corpus/loopback_cfg/systemd-boot

@@ -1,16 +1,24 @@
 //! Process 1, and the program that the kernel calls when it wants a module.
+#![no_main]
 
 use isolde::emergency::emergency;
 use isolde::machine::Machine;
 use isolde::stages::drivers;
-use isolde::sys::linux::{Linux, last_net};
+use isolde::sys::linux::{Linux, fill_standard_streams, last_net};
+use std::ffi::{c_char, c_int};
 
-fn main() {
+/// Called by the C library. Rust's own start-up, which a `fn main()` brings along, is left out: it ends the program where
+/// there is neither a console nor /dev/null, and only to name a stack overflow in its message it links 100 kB of the C
+/// library that nothing else needs.
+#[allow(unsafe_code)] // no other function of the program has this name
+#[unsafe(no_mangle)]
+extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
+    fill_standard_streams();
     let mut machine = Machine::new(Linux::new());
     if std::process::id() != 1 {
         // As `modprobe -q -- NAME` (kernel/module/kmod.c).
         let asked = std::env::args().next_back().unwrap_or_default();
-        std::process::exit(drivers::answer(&mut machine, &asked).is_err().into());
+        return drivers::answer(&mut machine, &asked).is_err().into();
     }
     last_net();
     let Err(error) = isolde::boot(&mut machine);

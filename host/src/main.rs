@@ -1,4 +1,4 @@
-//! The command `isolde`. See README.md in this folder.
+//! The command `isolde`. See docs/inspect.md and docs/plan.md.
 
 use clap::{Parser, Subcommand};
 use isolde_host::{inspect, plan};

@@ -31,14 +31,27 @@ const WOULD_FAIL: u8 = 1;
 /// The status when there is no answer; clap's own for a wrong command line.
 const NO_ANSWER: u8 = 2;
 
-/// Say what init would do, without doing it.
+/// What `--help` ends with.
+const HELP: &str = "\
+Exit status:
+  0  it would boot; without --store, the words are understood
+  1  it would stop, with the message that is shown
+  2  there is no answer: the store cannot be read
+
+Example:
+  isolde plan --cmdline 'boot=live findiso=/boot/iso/debian.iso' --store /media/stick
+
+docs/plan.md says what a plan can know and what it cannot, and explains every field of the JSON.";
+
+/// Say what init would do with a kernel command line, without root and without doing it.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub struct Args {
-    /// The kernel command line, as the boot menu has it.
+    /// The kernel command line as one argument, as the boot menu has it.
     #[arg(long, value_name = "WORDS")]
     pub cmdline: String,
-    /// What is on the store: a directory that stands for its root, or an image that is written to a device as it is.
-    /// Without it, only what the command line alone decides is said.
+    /// What the store holds: a directory that stands for its root, or an image that is written to a device as it is;
+    /// without it, only the words are explained.
     #[arg(long, value_name = "PATH")]
     pub store: Option<PathBuf>,
     /// Print JSON.

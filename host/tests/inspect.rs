@@ -170,12 +170,12 @@ fn a_menu_that_wants_more_than_to_boot() {
     folder.write(
         "boot/grub/loopback.cfg",
         "set evil='x;reboot'\nmenuentry \"\\\"}\u{1b}[2J; reboot\" {\n\
-         linux /live/vmlinuz boot=live findiso=$iso_path $evil '$(reboot)' \"a`b`\" 'c d' 'e\nf' isolde.verify=off isolde.foo rdinit=/x '}' ok\n\
+         linux /live/vmlinuz boot=live findiso=$iso_path $evil '$(reboot)' \"a`b`\" 'c d' 'e\nf' isolde.verify=off isolde.foo rdinit=/x '}' quiet\n\
          initrd /live/initrd.img\nchainloader /evil.efi\nwrite_file /x\n}\n",
     );
     let report = at(&folder.iso(true, false));
     let menu = report.menu.as_ref().unwrap();
-    assert_eq!(menu.words, "boot=live findiso=/boot/iso/test.iso ok");
+    assert_eq!(menu.words, "boot=live findiso=/boot/iso/test.iso quiet");
     assert_eq!(menu.left_out.len(), 9, "{:?}", menu.left_out);
     let commands: Vec<_> = report.notes.iter().filter(|note| note.contains("is not passed on")).collect();
     assert_eq!(commands.len(), 2, "{:?}", report.notes);
@@ -185,6 +185,9 @@ fn a_menu_that_wants_more_than_to_boot() {
         assert!(!grub.contains(evil), "{evil}: {grub}");
     }
     assert!(!report.to_string().contains('\u{1b}'));
+    // GRUB's own parser, on the text as it is.
+    let menu = keep(&folder, "menu.cfg", grub.as_bytes());
+    images::run(Command::new("grub-script-check").arg(menu));
 }
 
 #[test]

@@ -62,9 +62,9 @@ pub struct Plan {
     entries: BTreeMap<String, Entry>,
 }
 
-/// The nodes without which a Rust program as process 1 ends before `main`: its start-up opens /dev/null when there is no
-/// standard input. /dev/kmsg takes the messages until devtmpfs is mounted. Path, permissions, major, minor; numbers from
-/// the kernel's admin-guide/devices.txt.
+/// What process 1 needs before devtmpfs is mounted: the kernel opens /dev/console for it as standard input and output, it
+/// opens /dev/null where that fails, and /dev/kmsg takes its messages. Path, permissions, major, minor; numbers from the
+/// kernel's admin-guide/devices.txt.
 const DEVICES: [(&str, u32, u32, u32); 3] =
     [("dev/console", 0o600, 5, 1), ("dev/kmsg", 0o644, 1, 11), ("dev/null", 0o666, 1, 3)];
 

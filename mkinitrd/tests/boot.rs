@@ -43,6 +43,7 @@ impl Bench {
             "-Cpanic=abort",
             "-Cstrip=symbols",
             "-Ctarget-feature=+crt-static",
+            "-Crelocation-model=static",
         ]);
         assert!(rustc.arg("-o").arg(&program).arg(source).status().unwrap().success());
         Self { folder, iso: fixtures::debian().unwrap(), init: Source::open(&program).unwrap() }

@@ -7,6 +7,8 @@
 //! | [`stick`] | a bootable USB stick: GRUB for BIOS and UEFI, and a data partition |
 //! | [`machine`] | a running QEMU: console, root shell in the guest, devices that come and go |
 //! | [`initrd`] | several initrds in one file |
+//! | [`kernel`] | a kernel without its compression |
+//! | [`families`] | a small ISO of each family of live images |
 //! | [`cache`], [`tool`] | where built things are kept, and how programs are run |
 //!
 //! Nothing here needs root, loop devices or partition nodes. `machine/arguments.rs` is the only file that knows a QEMU
@@ -16,6 +18,7 @@ pub mod cache;
 pub mod families;
 pub mod fixtures;
 pub mod initrd;
+pub mod kernel;
 pub mod machine;
 pub mod stick;
 pub mod store;

@@ -1,7 +1,12 @@
 //! Debian's live system, booted by live-boot itself and by us: the same /etc, the same mounts. What may differ is listed,
 //! each with its reason; everything else is a failure.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests; clippy.toml does not see this file as one"
+)]
 
 mod common;
 
@@ -20,12 +25,26 @@ const WORDS: &str = "boot=live components=hostname,user-setup,sudo findiso=/boot
 /// Files of /etc that may differ.
 const FILES: &[(&str, &str)] = &[("/etc/machine-id", "made anew at each boot")];
 
-/// Mount points that may differ, be missing, or be more.
+/// Mount points, or single options of them, that may differ, be missing, or be more.
 const MOUNTS: &[(&str, &str)] = &[
+    ("/ redirect_dir=on", "live-boot's: a folder of the image can be renamed; programs copy it otherwise (EXDEV)"),
+    ("/dev", "the source of a devtmpfs is only a name"),
     ("/isodevice", "ours: the store, under the name that SystemImageKit gave it"),
+    ("/run noexec", "initramfs-tools': as systemd mounts it, programs there may run"),
+    ("/run size=N", "initramfs-tools': a tenth of the memory; ours is half, as dracut has it"),
     ("/run/isolde/store", "ours: the store; live-boot has it at /run/live/findiso"),
     ("/run/live/findiso", "live-boot's name for the store"),
+    ("/run/live/medium noatime", "live-boot's; it is read-only"),
+    ("/run/live/medium relatime", "ours; it is read-only"),
+    ("/run/live/medium nodev", "ours: no device of a medium is one of this machine"),
+    ("/run/live/medium nosuid", "ours: no program of a medium runs with the rights of its owner"),
+    ("/run/live/rootfs/filesystem.squashfs noatime", "live-boot's; it is read-only"),
+    ("/run/live/rootfs/filesystem.squashfs relatime", "ours; it is read-only"),
+    ("/usr/lib/live/mount", "/run/live once more, for programs of live-boot 4 and older; ours is a link to it"),
 ];
+
+/// Options whose value is this boot's.
+const NUMBERS: &[&str] = &["fd", "nr_inodes", "pgrp", "pipe_ino", "size"];
 
 /// Path → what is there.
 type Facts = BTreeMap<String, String>;
@@ -44,13 +63,20 @@ fn etc(booted: &mut Booted) -> Facts {
     facts
 }
 
-/// File system, source and options of every mount. Loop devices have no fixed numbers.
+/// File system and source of every mount, and each of its options. Loop devices have no fixed numbers.
 fn mounts(booted: &mut Booted) -> Facts {
     let mut facts = Facts::new();
     for line in booted.ask("findmnt --noheadings --raw --output TARGET,FSTYPE,SOURCE,OPTIONS").lines() {
-        let (target, fact) = line.split_once(' ').unwrap();
-        let words = fact.split(' ').map(|word| if word.starts_with("/dev/loop") { "/dev/loopN" } else { word });
-        facts.insert(target.to_owned(), words.collect::<Vec<_>>().join(" "));
+        let [target, kind, source, options] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let source = if source.starts_with("/dev/loop") { "/dev/loopN" } else { source };
+        facts.insert(target.to_owned(), format!("{kind} {source}"));
+        for option in options.split(',') {
+            let option = match option.split_once('=') {
+                Some((name, _)) if NUMBERS.contains(&name) => format!("{name}=N"),
+                _ => option.trim_end_matches('/').to_owned(),
+            };
+            facts.insert(format!("{target} {option}"), String::new());
+        }
     }
     facts
 }
@@ -61,10 +87,13 @@ fn unexpected(stock: &Facts, ours: &Facts, allowed: &[(&str, &str)]) -> Vec<Stri
     paths.sort_unstable();
     paths.dedup();
     let differ: Vec<&String> = paths.into_iter().filter(|path| stock.get(*path) != ours.get(*path)).collect();
-    let listed = |path: &str| allowed.iter().any(|(name, _)| *name == path);
-    let more = differ.iter().filter(|path| !listed(path));
+    // With everything below it, and all options of a mount.
+    let names = |name: &str, path: &str| {
+        path.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '/']))
+    };
+    let more = differ.iter().filter(|path| !allowed.iter().any(|(name, _)| names(name, path)));
     let more = more.map(|path| format!("{path}: live-boot {:?}, ours {:?}", stock.get(*path), ours.get(*path)));
-    let stale = allowed.iter().filter(|(name, _)| !differ.iter().any(|path| path == name));
+    let stale = allowed.iter().filter(|(name, _)| !differ.iter().any(|path| names(name, path)));
     more.chain(stale.map(|(name, _)| format!("{name} is on the list of differences and does not differ"))).collect()
 }
 
@@ -78,6 +107,8 @@ fn the_root_is_the_one_that_live_boot_makes() {
         let mut booted = Booted::start(&machine);
         assert_eq!(booted.ask("id -u user"), "1000");
         booted.ask("su user -c 'sudo -n true'");
+        // Where live-config looks for settings on the medium.
+        booted.ask("test -e /lib/live/mount/medium/live/filesystem.squashfs");
         (etc(&mut booted), mounts(&mut booted))
     };
     let (stock_etc, stock_mounts) = look("same-root-live-boot", &[&iso.initrd]);

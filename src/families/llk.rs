@@ -44,11 +44,11 @@ fn recognise(asked: &Asked) -> io::Result<Option<Layout>> {
         if bundles.is_empty() {
             continue;
         }
-        // By their numbers, as `sort -n` does; names of one number stay in order.
-        bundles.sort_by_key(|file| number(file));
+        // By their numbers, as `sort -n` does, and by name where these are equal.
+        bundles.sort_unstable_by(|one, other| (number(one), one).cmp(&(number(other), other)));
         let mut modules = Vec::new();
         collect(tree, &format!("{}/modules", entry.name), DEEPEST, &mut modules)?;
-        modules.sort_by(|one, other| base(one).cmp(base(other)));
+        modules.sort_unstable_by(|one, other| (base(one), one).cmp(&(base(other), other)));
         let layer = |file: String| {
             let at = format!("/run/initramfs/memory/bundles/{}", mount_name(&file));
             Layer::plain(file, at)

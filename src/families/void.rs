@@ -62,11 +62,13 @@ const POLKIT: &str = "polkit.addAdminRule(function(action, subject) {\n    retur
 const SERVICES: &str = "etc/runit/runsvdir/default/";
 
 fn recognise(asked: &Asked) -> io::Result<Option<Layout>> {
+    // The medium first: on the host, the end of an initrd costs a second to read.
+    let Some(layout) = (dracut::FAMILY.recognise)(asked)? else { return Ok(None) };
     let mut ours = asked.medium.is_file(MENU)?;
     for hook in HOOKS {
         ours = ours || asked.initrd.is_file(hook)?;
     }
-    if ours { (dracut::FAMILY.recognise)(asked) } else { Ok(None) }
+    Ok(ours.then_some(layout))
 }
 
 fn duties(asked: &Asked, root: &dyn Tree) -> io::Result<Vec<Edit>> {
@@ -91,7 +93,7 @@ fn user(changes: &mut Changes, words: &Words, name: &str) -> io::Result<()> {
         changes.put("etc/shells", &shells)?;
     }
     let groups = &["audio", "video", "wheel"];
-    let user = User { name, full_name: name, shell, groups, password: PASSWORD, root_password: PASSWORD };
+    let user = User { name, gecos: name, shell, groups, password: PASSWORD, root_password: PASSWORD };
     add_user(changes, &user)?;
     let conf = settings::with_variable(&changes.read("etc/default/live.conf")?, "USERNAME", name);
     changes.put("etc/default/live.conf", &conf)?;

@@ -26,25 +26,25 @@ pub fn decompress(bytes: &[u8], limit: u64) -> Result<Cow<'_, [u8]>, FormatError
         [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => {
             // The decoder itself needs some memory beside the dictionary.
             let kibibytes = (WINDOW / 1024 + 1024) as u32;
-            unpack("xz", lzma_rust2::XzReader::new_mem_limit(bytes, true, kibibytes), limit)
+            unpack("xz", &mut lzma_rust2::XzReader::new_mem_limit(bytes, true, kibibytes), limit)
         }
         [0x28, 0xb5, 0x2f, 0xfd, ..] => {
-            let decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, WINDOW)
+            let mut decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(bytes, WINDOW)
                 .map_err(|error| damaged("zstd", 0, io::Error::new(io::ErrorKind::InvalidData, error.to_string())))?;
-            unpack("zstd", decoder, limit)
+            unpack("zstd", &mut decoder, limit)
         }
-        [0x1f, 0x8b, ..] => unpack("gzip", flate2::read::MultiGzDecoder::new(bytes), limit),
+        [0x1f, 0x8b, ..] => unpack("gzip", &mut flate2::read::MultiGzDecoder::new(bytes), limit),
         _ => Ok(Cow::Borrowed(bytes)),
     }
 }
 
-fn unpack(what: &'static str, mut decoder: impl Read, limit: u64) -> Result<Cow<'static, [u8]>, FormatError> {
+fn unpack(what: &'static str, decoder: &mut dyn Read, limit: u64) -> Result<Cow<'static, [u8]>, FormatError> {
     let mut out = Vec::new();
     loop {
         let before = out.len() as u64;
         // One byte more than the limit, so that reaching it and exceeding it can be told apart.
         let step = STEP.min(limit.saturating_add(1).saturating_sub(before));
-        let result = decoder.by_ref().take(step).read_to_end(&mut out);
+        let result = Read::take(&mut *decoder, step).read_to_end(&mut out);
         let done = out.len() as u64;
         result.map_err(|source| damaged(what, done, source))?;
         if done > limit {

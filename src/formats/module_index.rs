@@ -234,7 +234,7 @@ fn push_values<'a>(node: &Node<'a>, found: &mut Vec<(u32, &'a [u8])>) {
 
 /// Sorted by priority, each value at its first place only.
 fn ordered(mut found: Vec<(u32, &[u8])>) -> Vec<String> {
-    found.sort_by_key(|&(priority, _)| priority);
+    found.sort_unstable();
     let mut seen = std::collections::BTreeSet::new();
     found.retain(|&(_, value)| seen.insert(value));
     found.into_iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()

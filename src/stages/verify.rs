@@ -148,7 +148,8 @@ fn beside<S: Sys>(machine: &Machine<S>, path: &str) -> std::result::Result<Optio
 fn measure<S: Sys>(machine: &mut Machine<S>, path: &str, file: &S::File) -> io::Result<blake3::Hash> {
     let begin = machine.sys().now();
     let mut say_at = begin + SAY_EVERY;
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    // available_parallelism() would also read the limits of control groups, of which process 1 has none.
+    let threads = rustix::thread::sched_getaffinity(None).map_or(1, |all| all.count() as usize);
     hash::hash(file, threads, &mut |progress| {
         let now = machine.sys().now();
         if now >= say_at {

@@ -1,5 +1,6 @@
 //! The layers of a live system, in their order, with what is in their containers.
 
+use crate::iso::bytes::Extents;
 use crate::iso::containers::{Inside, look};
 use crate::iso::optical::Optical;
 use isolde::families::{self, Layout};
@@ -31,40 +32,55 @@ pub struct Nested {
     pub format: Option<&'static str>,
 }
 
-/// All layers, lowest first, and what is to be said about them.
-pub fn find(tree: &Optical, layout: &Layout) -> io::Result<(Vec<Layer>, Vec<String>)> {
-    let (mut layers, mut notes) = (Vec::new(), Vec::new());
+/// All layers, and what is to be said about them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Those that are there, lowest first.
+    pub layers: Vec<Layer>,
+    /// What will stop the boot.
+    pub stops: Vec<String>,
+    /// What else is to be known.
+    pub notes: Vec<String>,
+}
+
+/// Looks at every layer.
+pub fn find(tree: &Optical, layout: &Layout) -> io::Result<Found> {
+    let mut found = Found::default();
     for layer in &layout.layers {
         match tree.file(&layer.file)? {
             Some(file) => {
-                let (found, note) = one(layer, &file)?;
-                layers.push(found);
-                notes.extend(note);
+                let layer = found.look_at(layer, &file)?;
+                found.layers.push(layer);
             }
-            None => notes.push(format!("{}: the layer is not there: the boot will stop", layer.file)),
+            None => found.stops.push(format!("{}: wanted a layer, seen none", layer.file)),
         }
     }
-    Ok((layers, notes))
+    Ok(found)
 }
 
-fn one(layer: &families::Layer, file: &crate::iso::bytes::Extents) -> io::Result<(Layer, Option<String>)> {
-    let bytes = file.size()?;
-    let path = &layer.file;
-    let mut found = Layer { file: path.clone(), format: None, bytes, nested: None };
-    let Some(superblock) = probe(file)? else {
-        return Ok((found, Some(format!("{path}: wanted a file system, seen none: the boot will stop"))));
-    };
-    found.format = Some(superblock.format.name());
-    if let Some(want) = superblock.size.filter(|want| *want > bytes) {
-        return Ok((found, Some(format!("{path}: wanted {want} bytes, seen {bytes}: it was cut short"))));
-    }
-    let note = match look(file, superblock.format, &layer.nested) {
-        Inside::Nothing => None,
-        Inside::File { path, format } => {
-            found.nested = Some(Nested { file: path, format: format.map(|format| format.name()) });
-            None
+impl Found {
+    fn look_at(&mut self, layer: &families::Layer, file: &Extents) -> io::Result<Layer> {
+        let bytes = file.size()?;
+        let path = &layer.file;
+        let mut found = Layer { file: path.clone(), format: None, bytes, nested: None };
+        let Some(superblock) = probe(file)? else {
+            self.stops.push(format!("{path}: wanted a file system, seen none in {bytes} bytes"));
+            return Ok(found);
+        };
+        found.format = Some(superblock.format.name());
+        if let Some(want) = superblock.size.filter(|want| *want > bytes) {
+            self.stops.push(format!("{path}: wanted {want} bytes, seen {bytes}: it was cut short"));
+            return Ok(found);
         }
-        Inside::Unknown(why) => Some(format!("{path}: not searched for {}: {why}", layer.nested.join(" and "))),
-    };
-    Ok((found, note))
+        match look(file, superblock.format, &layer.nested) {
+            Inside::Nothing => {}
+            Inside::File { path, format } => {
+                found.nested = Some(Nested { file: path, format: format.map(|format| format.name()) });
+            }
+            Inside::Unknown(why) => {
+                self.notes.push(format!("{path}: not searched for {}: {why}", layer.nested.join(" and ")));
+            }
+        }
+        Ok(found)
+    }
 }

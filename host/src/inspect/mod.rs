@@ -3,7 +3,8 @@
 //! Takes   the path of an image.
 //! Gives   [`Report`]: the same families answer as in init, on the image's own tree.
 //! Leaves  the image as it is, and unread but for some megabytes.
-//! Fails   with status 1 when the image is no live system, and with 2 when it cannot be read or is cut short.
+//! Fails   with status 1 when the image is no live system or would not boot, and with 2 when it cannot be read or is cut
+//!         short.
 
 pub mod checks;
 pub mod kernel;
@@ -14,7 +15,7 @@ mod report;
 pub use report::{Menu, Report, Verdict};
 
 use crate::iso::bytes::{ImageFile, Limited, MOST, Source};
-use crate::iso::initrd::Initrd;
+use crate::iso::initrd::{Effort, Initrd};
 use crate::iso::optical::Optical;
 use anyhow::{Context, Result, bail};
 use isolde::families::{self, Asked, Pair, Way, strangers, tree::Tree};
@@ -26,8 +27,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The status for an image that is no live system.
-const NOT_LIVE: u8 = 1;
+/// The status for an image that is no live system, and for one whose boot would stop.
+const WILL_NOT_BOOT: u8 = 1;
 /// The status when there is no answer; clap's own for a wrong command line.
 const NO_ANSWER: u8 = 2;
 /// Names that are shown of an image that is not known.
@@ -35,12 +36,25 @@ const NAMES_SHOWN: usize = 12;
 /// Bytes of the kernel command line that x86 keeps (COMMAND_LINE_SIZE).
 const LINE: usize = 2048;
 
-/// Say what an image is and how it would boot, without mounting it.
+/// What `--help` ends with.
+const HELP: &str = "\
+Exit status:
+  0  it boots, as far as can be seen
+  1  it does not: it is no live system, or something would stop its boot
+  2  there is no answer: it cannot be read, was cut short, or is of no known format
+
+Example:
+  isolde inspect debian-live.iso --at /isos/debian-live.iso
+
+docs/inspect.md explains the answer, and every field of the JSON.";
+
+/// Say what an image is and how it would boot, without root and without mounting it.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = HELP)]
 pub struct Args {
-    /// The image: an ISO, or a squashfs, erofs or ext4 file system.
+    /// The image: an ISO (ISO 9660 or UDF), or a squashfs, erofs or ext4 file system.
     pub image: PathBuf,
-    /// Where the image will be on its store, for the menu entry. [default: /boot/iso/ and the file's name]
+    /// Where the image will be on its store, for the menu entry [default: /boot/iso/ and the file's name].
     #[arg(long, value_name = "PATH")]
     pub at: Option<String>,
     /// Print JSON.
@@ -62,8 +76,8 @@ pub fn run(args: &Args) -> ExitCode {
     match text.and_then(|text| writeln!(io::stdout().lock(), "{text}")) {
         // A reader that has seen enough, such as head(1), is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => no_answer(&error.to_string()),
-        _ if report.verdict == Verdict::Live => ExitCode::SUCCESS,
-        _ => NOT_LIVE.into(),
+        _ if report.boots() => ExitCode::SUCCESS,
+        _ => WILL_NOT_BOOT.into(),
     }
 }
 
@@ -120,15 +134,16 @@ fn medium(mut report: Report, image: Source, superblock: &Superblock, tree: &Opt
     let (words, mut for_us) = understood(&chosen.words, at, &mut report.notes);
 
     let files = chosen.initrd.iter().filter_map(|path| tree.file(path).transpose()).collect::<io::Result<Vec<_>>>()?;
-    let initrd = Initrd::new(files);
+    let initrd = Initrd::new(files, Effort::Start);
     let asked = Asked { medium: tree, initrd: &initrd, words: &words };
     let booted = match families::recognise(&asked)? {
         Some((family, layout)) => {
             report.verdict = Verdict::Live;
             report.is_of(&family);
-            let (layers, notes) = layers::find(tree, &layout)?;
-            report.layers = layers;
-            report.notes.extend(notes);
+            let found = layers::find(tree, &layout)?;
+            report.layers = found.layers;
+            report.stops.extend(found.stops);
+            report.notes.extend(found.notes);
             let pair = (family.pair)(&asked)?;
             report.notes.extend(pair.filter(|pair| !pair.medium.contains(&pair.initrd)).map(mismatch));
             if family.way == Way::Delegate {
@@ -145,10 +160,10 @@ fn medium(mut report: Report, image: Source, superblock: &Superblock, tree: &Opt
             Vec::new()
         }
     };
-    if let (unknown, Some(why)) = initrd.unknown() {
-        if !unknown.is_empty() {
-            report.notes.push(format!("the initrd: not known whether it has {}: {why}", unknown.join(", ")));
-        }
+    if let (unknown, Some(why)) = initrd.unknown()
+        && !unknown.is_empty()
+    {
+        report.notes.push(format!("the initrd: {why}; not known whether it has {}", unknown.join(", ")));
     }
     let booted: Vec<String> = booted.into_iter().filter(|path| !path.is_empty()).collect();
     report.checks = checks::find(image, tree, &booted)?;
@@ -217,11 +232,14 @@ fn entry(report: &mut Report, tree: &Optical, chosen: menu::Chosen, for_us: &[St
         report.architecture = kernel.architecture;
         report.kernel_version = kernel.version;
     }
-    if report.verdict == Verdict::Live {
-        report.grub = menu::render(&chosen, at, for_us);
-        if report.grub.is_none() {
-            report.notes.push(format!("no menu can name {at}: rename the file to letters, digits, - _ and ."));
-        }
+    report.kernel = Some(chosen.kernel.clone());
+    report.initrd.clone_from(&chosen.initrd);
+    if report.verdict != Verdict::Live {
+        return Ok(());
+    }
+    report.grub = menu::render(&chosen, at, for_us);
+    if report.grub.is_none() {
+        report.notes.push(format!("no menu can name {at}: rename the file to letters, digits, - _ and ."));
     }
     let words: Vec<String> = for_us.iter().chain(&chosen.words).cloned().collect();
     let line = words.join(" ");
@@ -229,8 +247,6 @@ fn entry(report: &mut Report, tree: &Optical, chosen: menu::Chosen, for_us: &[St
         report.notes.push(format!("the command line has {} bytes, and the kernel keeps {}", line.len(), LINE - 1));
     }
     report.notes.extend(chosen.commands.iter().map(|command| format!("its menu's command {command} is not passed on")));
-    report.kernel = Some(chosen.kernel);
-    report.initrd = chosen.initrd;
     report.menu = Some(Menu {
         from: Some(chosen.from).filter(|from| !from.is_empty()),
         title: Some(chosen.title).filter(|title| !title.is_empty()),

@@ -44,6 +44,8 @@ pub struct Report {
     pub menu: Option<Menu>,
     /// The entry for the menu of a store.
     pub grub: Option<String>,
+    /// What would stop the boot: layers that are not there, cut short, or of no known file system.
+    pub stops: Vec<String>,
     /// What else is to be known.
     pub notes: Vec<String>,
 }
@@ -102,8 +104,15 @@ impl Report {
             checks: Vec::new(),
             menu: None,
             grub: None,
+            stops: Vec::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Whether it boots, as far as can be seen.
+    #[must_use]
+    pub fn boots(&self) -> bool {
+        self.verdict == Verdict::Live && self.stops.is_empty()
     }
 
     pub(super) fn is_of(&mut self, family: &Family) {
@@ -143,6 +152,7 @@ impl fmt::Display for Report {
             line("words", &menu.words)?;
             menu.left_out.iter().try_for_each(|word| line("left out", word))?;
         }
+        self.stops.iter().try_for_each(|stop| line("will not boot", stop))?;
         self.notes.iter().try_for_each(|note| line("note", note))?;
         match &self.grub {
             Some(text) => write!(f, "\n{text}"),
@@ -163,8 +173,10 @@ fn check_text(check: &Check) -> String {
     let what = match &check.covers {
         Covers::Image => "the whole image".to_owned(),
         Covers::File(file) => file.clone(),
-        Covers::Files { count, without } if without.is_empty() => format!("{count} files"),
-        Covers::Files { count, without } => format!("{count} files, but not {}", without.join(", ")),
+        Covers::Files { count, without } => {
+            let files = if *count == 1 { "1 file".to_owned() } else { format!("{count} files") };
+            if without.is_empty() { files } else { format!("{files}, but not {}", without.join(", ")) }
+        }
     };
     format!("{} of {what}, in {}", check.by, check.place)
 }

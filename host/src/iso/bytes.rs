@@ -167,7 +167,7 @@ mod tests {
         let file = Extents::new(&image, parts, 9);
         let mut buf = [0xff; 12];
         assert_eq!(read_full(&file, &mut buf, 0).unwrap(), 9);
-        assert_eq!(&buf[..9], b"89\0\0123\0\0");
+        assert_eq!(&buf[..9], b"89\0\x00123\0\0");
         assert_eq!(read_full(&file, &mut buf, 5).unwrap(), 4);
         assert_eq!(&buf[..4], b"23\0\0");
         assert_eq!(read_full(&file, &mut buf, 9).unwrap(), 0);

@@ -9,22 +9,20 @@
 //! there are. erofs is looked up by path.
 
 use super::bytes::{Extents, Source};
+use super::squashfs;
 use super::walk::{Kind, Nodes, resolve};
 use backhand::{FilesystemReader, InnerNode, Node, SquashfsFileReader};
 use erofs_rs::backend::AsyncImage;
+use isolde::formats::read_full;
 use isolde::formats::superblock::{Format, probe};
-use isolde::formats::{ReadAt, read_exact_at, read_full};
 use std::future::Future;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 /// Files that a container may have.
 const FEW: u32 = 1000;
-/// Bytes that are read of a squashfs: its list of files, which holds the map of a nested image of perhaps 32 GiB, and
-/// the start of that image. Hostile data unpacks to a thousand times as much.
-const LIST: u64 = 2 << 20;
 /// Bytes at the start of a nested image that say what it is.
 const HEAD: usize = 68 * 1024;
 
@@ -48,22 +46,19 @@ pub enum Inside {
 pub fn look(image: &Extents, format: Format, paths: &[String]) -> Inside {
     let found = match format {
         _ if paths.is_empty() => Ok(Inside::Nothing),
-        Format::Squashfs => squashfs(image, paths),
-        Format::Erofs => erofs(image, paths),
+        Format::Squashfs => in_squashfs(image, paths),
+        Format::Erofs => in_erofs(image, paths),
         other => Ok(Inside::Unknown(format!("no {} is looked into", other.name()))),
     };
     found.unwrap_or_else(|error| Inside::Unknown(error.to_string()))
 }
 
-fn squashfs(image: &Extents, paths: &[String]) -> io::Result<Inside> {
-    // `inodes` of struct squashfs_super_block.
-    let count = read_exact_at(image, 4, 4)?.and_then(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)));
-    let count = count.ok_or_else(|| super::damaged("wanted a superblock, seen the end of the image"))?;
+fn in_squashfs(image: &Extents, paths: &[String]) -> io::Result<Inside> {
+    let count = squashfs::inodes(image)?;
     if count > FEW {
         return Ok(Inside::Unknown(format!("it has {count} files, and a container has a few")));
     }
-    let read = Stream { image, position: 0, left: LIST };
-    let fs = FilesystemReader::from_reader(BufReader::new(read)).map_err(other)?;
+    let fs = squashfs::open(image.clone(), FEW)?;
     let tree = Squashfs(&fs);
     for path in paths {
         if let Some((place, Kind::File { .. })) = resolve(&tree, path)? {
@@ -124,36 +119,7 @@ impl Nodes for Squashfs<'_, '_> {
     }
 }
 
-/// The image as a stream that ends with an error after so many bytes: a hostile list would fill the memory.
-struct Stream<'a> {
-    image: &'a Extents<'a>,
-    position: u64,
-    left: u64,
-}
-
-impl Read for Stream<'_> {
-    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let count = self.image.read_at(buf, self.position)?;
-        self.position = self.position.saturating_add(count as u64);
-        self.left =
-            self.left.checked_sub(count as u64).ok_or_else(|| super::damaged("its list of files is too long"))?;
-        Ok(count)
-    }
-}
-
-impl Seek for Stream<'_> {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let position = match to {
-            SeekFrom::Start(at) => Some(at),
-            SeekFrom::End(by) => self.image.size()?.checked_add_signed(by),
-            SeekFrom::Current(by) => self.position.checked_add_signed(by),
-        };
-        self.position = position.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-        Ok(self.position)
-    }
-}
-
-fn erofs(image: &Extents, paths: &[String]) -> io::Result<Inside> {
+fn in_erofs(image: &Extents, paths: &[String]) -> io::Result<Inside> {
     let fs = ready(erofs_rs::r#async::EroFS::new(Whole(image)))?.map_err(other)?;
     for path in paths {
         let file = match ready(fs.open(path.as_str()))? {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`bytes`] | the bytes of an image, with a limit on how many are read in all |
 //! | [`optical`] | the tree of an ISO 9660 or UDF file system |
+//! | [`squashfs`] | a squashfs image, opened within bounds |
 //! | [`containers`] | whether a squashfs or erofs holds the real root as a file |
 //! | [`initrd`] | the tree of an initrd, read only as far as somebody asks |
 //! | [`walk`] | paths: links are followed inside the tree, and never out of it |
@@ -15,6 +16,7 @@ pub mod bytes;
 pub mod containers;
 pub mod initrd;
 pub mod optical;
+pub mod squashfs;
 pub mod walk;
 
 use std::io;

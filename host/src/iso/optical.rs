@@ -74,15 +74,15 @@ impl BlockDevice for Device<'_> {
 
 #[derive(Debug)]
 enum Reader<'a> {
-    Iso(IsoFs<Device<'a>>),
-    Udf(UdfFs<Device<'a>>),
+    Iso(Box<IsoFs<Device<'a>>>),
+    Udf(Box<UdfFs<Device<'a>>>),
 }
 
 impl<'a> Reader<'a> {
     fn fs(&mut self) -> &mut dyn FileSystem<DeviceError = io::Error> {
         match self {
-            Reader::Iso(fs) => fs,
-            Reader::Udf(fs) => fs,
+            Reader::Iso(fs) => fs.as_mut(),
+            Reader::Udf(fs) => fs.as_mut(),
         }
     }
 }
@@ -135,14 +135,14 @@ impl<'a> Optical<'a> {
             Namespace::Joliet => Names::Joliet,
             _ => Names::Plain,
         };
-        Ok(Optical { on, reader: RefCell::new(Reader::Iso(fs)), names })
+        Ok(Optical { on, reader: RefCell::new(Reader::Iso(Box::new(fs))), names })
     }
 
     /// Reads the volume's descriptors as UDF.
     pub fn udf(on: Source<'a>) -> io::Result<Optical<'a>> {
         let mount = UdfFs::mount(Device(Blocks(on)), MountOptions::new().read_only());
         let fs = mount.map_err(|error| failed(&error.into_error()))?;
-        Ok(Optical { on, reader: RefCell::new(Reader::Udf(fs)), names: Names::Udf })
+        Ok(Optical { on, reader: RefCell::new(Reader::Udf(Box::new(fs))), names: Names::Udf })
     }
 
     /// Where its names come from.
@@ -195,13 +195,20 @@ impl<'a> Optical<'a> {
         let Some((folder, walk::Kind::Directory)) = resolve(self, path)? else {
             return Err(io::Error::new(io::ErrorKind::NotFound, "wanted a directory, seen none"));
         };
-        let mut entries = Vec::new();
-        self.each(folder, |name, _, kind| {
-            entries.push(Entry { name: name.to_owned(), is_directory: kind == walk::Kind::Directory });
-            None::<()>
-        })?;
+        let entry = |(name, _, kind)| Entry { name, is_directory: kind == walk::Kind::Directory };
+        let mut entries: Vec<Entry> = self.children(folder)?.into_iter().map(entry).collect();
         entries.sort();
         Ok(entries)
+    }
+
+    /// What a directory holds, in its own order.
+    pub fn children(&self, folder: NodeId) -> io::Result<Vec<(String, NodeId, walk::Kind)>> {
+        let mut all = Vec::new();
+        self.each(folder, |name, node, kind| {
+            all.push((name.to_owned(), node, kind));
+            None::<()>
+        })?;
+        Ok(all)
     }
 
     /// Calls `each` for the names of a directory that are text, until it gives something.

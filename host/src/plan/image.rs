@@ -22,6 +22,20 @@ pub(super) trait Bytes: ReadAt + Debug + Send + Sync {}
 
 impl<T: ReadAt + Debug + Send + Sync> Bytes for T {}
 
+/// The same for readers that want to own what they read.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(pub(super) Arc<dyn Bytes>);
+
+impl ReadAt for Shared {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.read_at(buf, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        self.0.size()
+    }
+}
+
 /// Bytes that may hold a file system.
 #[derive(Debug)]
 struct Image {

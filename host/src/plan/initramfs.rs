@@ -11,7 +11,7 @@
 use super::notes::Notes;
 use crate::inspect::menu::{self, grub};
 use crate::iso::bytes::{ImageFile, Limited, MOST};
-use crate::iso::initrd::Initrd;
+use crate::iso::initrd::{Effort, Initrd};
 use crate::iso::optical::Optical;
 use anyhow::{Context, Result};
 use isolde::families::tree::Tree as _;
@@ -76,7 +76,7 @@ fn try_to_complete(world: &mut World, plan: &Plan, image: &Path, at: &str, notes
         notes.say("the image has no boot entry with an initrd: the initramfs has no files of its own".to_owned());
         return Ok(());
     }
-    let initrd = Initrd::new(files);
+    let initrd = Initrd::new(files, Effort::All);
     for _ in 0..MOST_ROUNDS {
         let found = missed(world, plan).into_iter().filter_map(|path| find(&initrd, path).transpose());
         let found = found.collect::<io::Result<Vec<_>>>()?;

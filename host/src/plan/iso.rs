@@ -9,7 +9,6 @@ use super::notes::Notes;
 use crate::iso::bytes::{Extent, Extents};
 use crate::iso::optical::Optical;
 use crate::iso::walk::{Kind, Nodes};
-use isolde::families::tree::Tree as _;
 use isolde::formats::ReadAt;
 use isolde::formats::superblock::{Format, probe};
 use isolde::sys::record::Tree;
@@ -29,14 +28,12 @@ pub(super) fn tree(bytes: &Arc<dyn Bytes>, name: &str, notes: &Notes) -> io::Res
     let mut folders = vec![(optical.root(), String::new())];
     let mut count = 0;
     while let Some((folder, path)) = folders.pop() {
-        for entry in optical.list(&path)? {
-            let path = if path.is_empty() { entry.name.clone() } else { format!("{path}/{}", entry.name) };
+        for (name_in_it, id, kind) in optical.children(folder)? {
+            let path = if path.is_empty() { name_in_it } else { format!("{path}/{name_in_it}") };
             count += 1;
             if count > MOST_NAMES || path.split('/').count() > DEEPEST {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, "more names than any medium has"));
             }
-            // A name that cannot be looked up is one that the kernel would not find either.
-            let Some((id, kind)) = optical.child(&folder, &entry.name)? else { continue };
             tree = match kind {
                 Kind::Directory => {
                     folders.push((id, path.clone()));

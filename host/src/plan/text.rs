@@ -16,8 +16,10 @@ impl fmt::Display for Answer {
         }
         list(f, "assumed", &self.assumed)?;
         for step in &self.stages {
-            writeln!(f, "{}: {}", step.stage, step.says.first().map_or_else(String::new, |first| shown(first)))?;
-            for says in step.says.iter().skip(1) {
+            if step.says.is_empty() {
+                writeln!(f, "{}:", step.stage)?;
+            }
+            for says in &step.says {
                 writeln!(f, "{}: {}", step.stage, shown(says))?;
             }
             for Operation { text, refused } in &step.operations {

@@ -148,23 +148,21 @@ fn look(iso: &Path) -> Result<Loads> {
 /// What `isolde inspect --json` says. Pure.
 fn answer(json: &[u8]) -> Result<Loads> {
     let report: Value = serde_json::from_slice(json).context("the answer of isolde inspect")?;
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let list = |value: &Value| value.as_array().into_iter().flatten().map(text).collect::<Vec<String>>();
-    let verdict = &report["verdict"];
-    if let Some(other) = verdict.get("not_live") {
-        bail!("this is {}: {}", text(&other["what"]), text(&other["advice"]));
+    let text = |at: &str| report.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let list = |at: &str| -> Vec<String> {
+        let items = report.pointer(at).and_then(Value::as_array).into_iter().flatten();
+        items.filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    if report.pointer("/verdict/not_live").is_some() {
+        bail!("this is {}: {}", text("/verdict/not_live/what"), text("/verdict/not_live/advice"));
     }
-    if let Some(other) = verdict.get("unknown") {
-        bail!("wanted a live system of a known family, seen {}", list(&other["seen"]).join(", "));
+    if report.pointer("/verdict/unknown").is_some() {
+        bail!("wanted a live system of a known family, seen {}", list("/verdict/unknown/seen").join(", "));
     }
-    for note in list(&report["notes"]) {
+    for note in list("/notes") {
         tool::say(&format!("       {note}"));
     }
-    let loads = Loads {
-        kernel: text(&report["kernel"]),
-        initrd: list(&report["initrd"]),
-        words: text(&report["menu"]["words"]),
-    };
+    let loads = Loads { kernel: text("/kernel"), initrd: list("/initrd"), words: text("/menu/words") };
     ensure!(!loads.kernel.is_empty() && !loads.initrd.is_empty(), "wanted a kernel and an initrd in it, seen none");
     Ok(loads)
 }

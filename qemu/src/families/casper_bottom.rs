@@ -1,12 +1,39 @@
-//! Stand-ins for casper's own scripts: each does for a small root what the script of that name does in Ubuntu, in its way
-//! (shell, chroot, debconf through descriptors 3 and 4), and writes down that it ran and what it was given.
+//! Stand-ins for casper's own scripts: the main one, which its init runs when it is delegated to, and those after it. Each
+//! of these does for a small root what the script of that name does in Ubuntu, in its way (shell, chroot, debconf through
+//! descriptors 3 and 4), and writes down that it ran and what it was given.
 
 use super::Tree;
 
 /// Where the scripts write down that they ran, in the new root: a name and the variables they go by, in their order.
 pub const LOG: &str = "/var/log/casper-bottom";
 
-/// What every one of them begins with; the first argument is for initramfs-tools, which orders them.
+/// The main script. Like the real one it takes the device that LIVEMEDIA names before it searches for any, reads that name
+/// from a file after each script that it runs, and stacks what LAYERFS_PATH says.
+const MAIN: &str = r#"mount_top() { :; }
+mount_premount() { :; }
+mountroot() {
+    run_scripts /scripts/casper-premount
+    [ -b "$LIVEMEDIA" ] || panic "no medium was named"
+    modprobe overlay
+    mkdir -p /cdrom /run/memory
+    mount -t iso9660 -o ro "$LIVEMEDIA" /cdrom
+    name= lower=
+    for part in $(echo "${LAYERFS_PATH%.squashfs}" | tr . ' '); do
+        name=$name${name:+.}$part
+        mkdir -p "/run/layers/$name"
+        mount -t squashfs -o ro,loop "/cdrom/casper/$name.squashfs" "/run/layers/$name"
+        lower=/run/layers/$name${lower:+:$lower}
+    done
+    mount -t tmpfs memory /run/memory
+    mkdir /run/memory/changes /run/memory/work
+    mount -t overlay -o "lowerdir=$lower,upperdir=/run/memory/changes,workdir=/run/memory/work" /cow "$rootmnt"
+    echo "medium $LIVEMEDIA" >/run/found
+}
+"#;
+/// The script that it runs first, in the place of casper's own.
+const PREMOUNT: &str = "scripts/casper-premount/10driver_updates";
+
+/// What every one of the others begins with; the first argument is for initramfs-tools, which orders them.
 const BEGIN: &str = r#"#!/bin/sh
 PREREQ=""
 prereqs() { echo "$PREREQ"; }
@@ -78,11 +105,12 @@ chmod 440 /root/etc/sudoers.d/casper
 
 /// The scripts, and what they need of casper's library; initramfs-tools' own is in the base initrd.
 pub(super) fn tree() -> Tree {
-    let order = SCRIPTS.map(|(name, _)| {
-        format!("/scripts/casper-bottom/{name} \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n")
-    });
+    let entry = |path: &str| format!("/{path} \"$@\"\n[ -e /conf/param.conf ] && . /conf/param.conf\n");
+    let order = SCRIPTS.map(|(name, _)| entry(&format!("scripts/casper-bottom/{name}")));
     let tree = Tree::new()
-        .text("scripts/casper", "# casper's main script: it is not run.\n")
+        .text("scripts/casper", MAIN)
+        .text("scripts/casper-premount/ORDER", entry(PREMOUNT))
+        .program(PREMOUNT, "#!/bin/sh\nexit 0\n")
         .text("scripts/casper-functions", ". /scripts/functions\n")
         .text("scripts/casper-bottom/ORDER", order.concat());
     SCRIPTS.iter().fold(tree, |tree, (name, body)| {
@@ -103,8 +131,11 @@ while read -r command name value; do
     esac
 done
 "#;
-    // debconf-copydb(1), as far as casper's stage asks for it: one data base, from the file that its last option names.
-    let copydb = "#!/bin/sh\nfor word in \"$@\"; do from=${word#--config=Filename:}; done\ncat \"$from\" >\"/var/cache/debconf/$3.dat\"\n";
+    // debconf-copydb(1), as far as casper's stage asks for it: from a data base that the options describe into a named one.
+    let copydb = r#"#!/bin/sh
+from=$1 to=$2
+[ "$3 $4" = "--config=Name:$from --config=Driver:File" ] && cat "${5#--config=Filename:}" >"/var/cache/debconf/$to.dat"
+"#;
     Tree::new()
         .program("usr/bin/debconf-communicate", communicate)
         .program("usr/bin/debconf-copydb", copydb)

@@ -74,6 +74,7 @@ fn desktop(root: Tree) -> Tree {
         .text("etc/sv/agetty-tty1/conf", "GETTY_ARGS=\"--noclear\"\nBAUD_RATE=38400\n")
         .text("etc/rc.conf", "#KEYMAP=\"es\"\n#FONT=\"lat9w-16\"\n")
         .text("etc/skel/.profile", "umask 022\n")
+        .text("etc/login.defs", "UMASK\t\t022\nHOME_MODE\t0700\n")
         .text("etc/lightdm/.session", "xfce\n")
         .text(
             "etc/lightdm/lightdm.conf",

@@ -7,10 +7,11 @@
 //! Fails   when a program that packs is missing.
 //!
 //! Each root is one static program; each layer leaves a mark of its own, and its name in one file that all layers write,
-//! so the order in which they are stacked can be seen from inside. Kernels are stand-ins: a test boots the kernel and the
-//! initrd of a [fixture](crate::fixtures).
+//! so the order in which they are stacked can be seen from inside. Kernels are stand-ins: a test boots the kernel of a
+//! [fixture](crate::fixtures) and what is left of its initrd, see [`Base`].
 
 mod arch;
+mod base;
 pub mod casper;
 pub mod casper_bottom;
 mod delegates;
@@ -28,11 +29,11 @@ use std::sync::Mutex;
 
 use anyhow::{Context, Result};
 
+pub use base::{Base, Parts};
 pub use image::Format;
 pub use tree::Tree;
 
 use crate::cache::{cached, digest};
-use crate::fixtures::{self, Iso};
 use crate::tool::say;
 
 /// A live medium of one family.
@@ -55,28 +56,6 @@ pub struct Sample {
     pub initrd: Tree,
     /// Scripts of its own initrd that prepare the root; kept apart, because a boot must do without them too.
     pub scripts: Tree,
-}
-
-/// A fixture's initrd.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Base {
-    /// Made by initramfs-tools, with busybox.
-    InitramfsTools,
-    /// Made by dracut, with all of the kernel's file systems.
-    Dracut,
-}
-
-impl Base {
-    /// The fixture whose kernel and initrd it is.
-    ///
-    /// # Errors
-    /// When it has to be built and cannot be.
-    pub fn fixture(self) -> Result<Iso> {
-        match self {
-            Base::InitramfsTools => fixtures::debian(),
-            Base::Dracut => fixtures::fedora_like(),
-        }
-    }
 }
 
 /// A sample on disk.

@@ -18,15 +18,15 @@ pub const MARKS: &str = "etc/layers";
 pub const TOP: &str = "etc/layer";
 
 /// Programs of the root, all of them busybox.
-const PROGRAMS: &str = "[ awk basename cat chmod chown chroot cmp cp cut date dd diff dirname env find grep head hostname id \
+const PROGRAMS: &str = "[ awk basename cat chmod chown chroot cmp cp cut date dd diff dirname dmesg env find grep head hostname id \
     kill ln losetup ls md5sum mkdir mktemp mount mv printf ps pwd readlink realpath rm rmdir sed setsid sh sleep sort stat stty su \
     tail test touch tr true umount uname uniq wc";
 
 /// A root shell on the second serial port, as the machine's own [`Shell`](crate::machine::Shell) wants it: a prompt, then
-/// a shell that edits no lines, which is why its output is no terminal. Starts again when it ends.
+/// a shell that edits no lines, which is why its output is no terminal. Starts again when it ends. The port is open before
+/// the prompt is seen: what is typed at a closed one is lost.
 pub const SHELL: &str = "while :; do
-    printf '# ' >/dev/ttyS1
-    setsid sh </dev/ttyS1 2>&1 | cat >/dev/ttyS1
+    { printf '# '; setsid sh 2>&1; } </dev/ttyS1 | cat >/dev/ttyS1
 done
 ";
 

@@ -93,6 +93,7 @@ for group in audio video wheel; do
     sed -i -e "s/^\($group:.*[^:]\)\$/\1,$name/" -e "s/^\($group:.*:\)\$/\1$name/" /etc/group /etc/gshadow
 done
 cp -r /etc/skel "/home/$name"
+chmod "$(sed -n 's/^HOME_MODE[[:space:]]*//p' /etc/login.defs)" "/home/$name"
 chown -R 1000:1000 "/home/$name"
 "#;
     let chpasswd =

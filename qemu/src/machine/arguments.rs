@@ -12,6 +12,9 @@ use crate::tool::text;
 pub(super) const MONITOR: &str = "monitor";
 pub(super) const CONSOLE: &str = "console";
 pub(super) const SHELL: &str = "shell";
+/// What boots, in the same folder.
+pub(super) const KERNEL: &str = "kernel";
+pub(super) const INITRD: &str = "initrd";
 
 /// The program.
 pub(super) const QEMU: &str = "qemu-system-x86_64";
@@ -44,9 +47,9 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
         "virtio-rng-pci,rng=entropy",
     ]));
     match &machine.boot {
-        Boot::Kernel { kernel, words, .. } => {
-            let initrd = work.join("initrd");
-            for (flag, value) in [("-kernel", text(kernel)?), ("-initrd", text(&initrd)?), ("-append", words)] {
+        Boot::Kernel { words, .. } => {
+            let (kernel, initrd) = (work.join(KERNEL), work.join(INITRD));
+            for (flag, value) in [("-kernel", text(&kernel)?), ("-initrd", text(&initrd)?), ("-append", words)] {
                 list.extend([flag.to_owned(), value.to_owned()]);
             }
         }

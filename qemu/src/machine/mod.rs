@@ -25,6 +25,7 @@ pub use shell::{Answer, Shell};
 pub use vm::Vm;
 
 use crate::initrd::concatenate;
+use crate::kernel;
 use crate::tool::command;
 use console::Console;
 use monitor::Monitor;
@@ -207,10 +208,11 @@ impl Machine {
     }
 
     fn command(&self, work: &Path) -> Result<std::process::Command> {
-        let initrd = work.join("initrd");
         let kernel = match &self.boot {
             Boot::Kernel { kernel, initrds, .. } => {
-                concatenate(initrds, &initrd)?;
+                concatenate(initrds, &work.join(arguments::INITRD))?;
+                std::os::unix::fs::symlink(kernel::unpacked(kernel)?, work.join(arguments::KERNEL))
+                    .context("a link to the kernel")?;
                 Some(kernel)
             }
             Boot::Firmware(firmware) => {

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
@@ -46,20 +47,24 @@ pub fn init() -> &'static Path {
     })
 }
 
-/// The second initrd with it.
+/// The second initrd with it, made once for all tests of a program: unoptimised, the compression takes seconds.
 pub fn second_initrd(form: Form) -> PathBuf {
-    let name = match form {
-        Form::Init => "isolde.img",
-        Form::Rdinit => "isolde-rdinit.img",
+    static MADE: [OnceLock<PathBuf>; 2] = [OnceLock::new(), OnceLock::new()];
+    let (made, name) = match form {
+        Form::Init => (&MADE[0], "isolde.img"),
+        Form::Rdinit => (&MADE[1], "isolde-rdinit.img"),
     };
-    let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), Vec::new()).unwrap();
-    let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0).unwrap();
-    // Tests run at the same time: each writes the same bytes under a name of its own and moves it into place.
-    let path = folder().join(name);
-    let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
-    std::fs::write(own.path(), bytes).unwrap();
-    own.persist(&path).unwrap();
-    path
+    let make = || {
+        let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), Vec::new()).unwrap();
+        let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0).unwrap();
+        // Programs may run at the same time: each writes the same bytes under a name of its own and moves it into place.
+        let path = folder().join(name);
+        let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
+        std::fs::write(own.path(), bytes).unwrap();
+        own.persist(&path).unwrap();
+        path
+    };
+    made.get_or_init(make).clone()
 }
 
 /// A store of this test's own.

@@ -55,7 +55,7 @@ fn systemrescue_with_modules_and_its_own_helper() {
     let mut guest = Wish::new("systemrescue").scripts().boot();
     assert_systemrescue(&mut guest);
     assert_eq!(guest.ask(CONFIGURATION), r#"{"global":{"loadsrm":"y"},"read":"100-defaults.yaml"}"#);
-    assert_eq!(guest.booted.report()["scripts"], "exit status 0");
+    assert_eq!(guest.booted.report()["scripts"], "succeeded");
 }
 
 #[test]

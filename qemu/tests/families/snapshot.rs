@@ -3,8 +3,8 @@
 use super::guest::Guest;
 use std::collections::BTreeMap;
 
-/// Path → kind, mode and owner, then the target of a link or the lines of a file, sorted: an order of settings that means
-/// the same is no difference.
+/// Path → kind, mode and owner, then the target of a link or the lines of a file, sorted and without comments: an order of
+/// settings that means the same is no difference, nor is a setting in the place of its example.
 pub type Snapshot = BTreeMap<String, String>;
 
 /// Takes it.
@@ -12,7 +12,7 @@ pub fn take(guest: &mut Guest, folders: &str) -> Snapshot {
     let command = format!(
         r#"find {folders} | while read -r path; do
             echo "=== $path $(stat -c '%F %a %u:%g' "$path")"
-            if [ -L "$path" ]; then readlink "$path"; elif [ -f "$path" ]; then sort "$path"; fi
+            if [ -L "$path" ]; then readlink "$path"; elif [ -f "$path" ]; then grep -v '^#' "$path" | sort; fi
         done"#
     );
     let text = guest.ask(&command);

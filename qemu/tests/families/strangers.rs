@@ -7,7 +7,7 @@ fn assert_stranger(name: &'static str, message: &str, hint: &str) {
     let mut vm = Wish::new(name).words("isolde.onfail=poweroff").machine().start().unwrap();
     vm.wait_for(&format!("isolde: family: recognise the family: {message}"), REFUSAL).unwrap();
     vm.wait_for(&format!("isolde: hint: {hint}"), REFUSAL).unwrap();
-    vm.wait_for_end(REFUSAL).unwrap();
+    vm.wait_for("isolde: powering off in ", REFUSAL).unwrap();
 }
 
 #[test]
@@ -16,5 +16,9 @@ fn installers_windows_and_what_nobody_knows() {
     assert_stranger("anaconda", "it is an Anaconda installer", advice);
     assert_stranger("debian-installer", "it is a Debian installer", advice);
     assert_stranger("windows", "it is a Windows medium", advice);
-    assert_stranger("unknown", "no known live system in it; at its top: 2019, README.txt", "is it an installer or a data disk");
+    assert_stranger(
+        "unknown",
+        "no known live system in it; at its top: 2019, README.txt",
+        "is it an installer or a data disk",
+    );
 }

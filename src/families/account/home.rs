@@ -9,6 +9,10 @@ use crate::sys::Kind;
 use std::io;
 
 const SKELETON: &str = "etc/skel";
+/// Where useradd(8) finds the mode of a new home directory (login.defs(5)).
+const LOGIN_DEFS: &str = "etc/login.defs";
+/// Debian's and Ubuntu's.
+const DEFAULT_MODE: u32 = 0o750;
 const MOST_NAMES: usize = 256;
 const LARGEST_FILE: u64 = 64 << 10;
 const MOST_BYTES: usize = 1 << 20;
@@ -19,7 +23,8 @@ pub fn make(changes: &mut Changes, account: &Account) -> io::Result<()> {
     if changes.has(home)? {
         return Ok(());
     }
-    changes.directory(home, 0o750, *uid, *gid);
+    let settings = changes.read(LOGIN_DEFS)?;
+    changes.directory(home, mode(&settings).unwrap_or(DEFAULT_MODE), *uid, *gid);
     let root = changes.root();
     let (mut names, mut bytes) = (0, 0);
     // Folders to copy, by their paths below the skeleton, each with a leading slash.
@@ -56,6 +61,12 @@ pub fn make(changes: &mut Changes, account: &Account) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The mode that the settings name, if its owner can use such a directory. Pure.
+fn mode(settings: &str) -> Option<u32> {
+    let value = settings.lines().find_map(|line| line.trim_start().strip_prefix("HOME_MODE"))?;
+    u32::from_str_radix(value.trim(), 8).ok().filter(|mode| *mode <= 0o777 && *mode >= 0o700)
 }
 
 /// A small text file.
@@ -100,6 +111,21 @@ mod tests {
         assert_eq!(fake.text("home/me/.config/app/rc"), "1\n");
         for left_out in ["home/me/picture", "home/me/large", "home/me/loop"] {
             assert!(!fake.has(left_out), "{left_out}");
+        }
+    }
+
+    #[test]
+    fn its_mode_is_the_one_of_the_systems_own_programs() {
+        for (settings, wanted) in [
+            ("UMASK\t\t022\nHOME_MODE\t0700\n", 0o700),
+            ("#HOME_MODE\t0700\n", DEFAULT_MODE),
+            ("HOME_MODE 4755\n", DEFAULT_MODE),
+            ("HOME_MODE 0077\n", DEFAULT_MODE),
+            ("HOME_MODE\n", DEFAULT_MODE),
+        ] {
+            let fake = Fake::new(Tree::new().file(LOGIN_DEFS, settings).directory("home"));
+            let made = Edit::Own { path: "home/me".into(), mode: wanted, uid: 1000, gid: 1001 };
+            assert!(edits(&fake).contains(&made), "{settings}");
         }
     }
 

@@ -15,8 +15,8 @@ const LAST_ID: u32 = 60000;
 pub struct User<'a> {
     /// Its name: a valid one, see [`names::user_name`](super::names::user_name).
     pub name: &'a str,
-    /// Its full name.
-    pub full_name: &'a str,
+    /// What passwd(5) says about it: a full name, and what else its system puts there.
+    pub gecos: &'a str,
     /// Its shell.
     pub shell: &'a str,
     /// The groups it is a member of, as far as they exist.
@@ -66,7 +66,7 @@ fn create(changes: &mut Changes, user: &User, passwd: &str, group: &str) -> io::
     let gid = own_group.unwrap_or(uid);
     let (uid_text, gid_text) = (uid.to_string(), gid.to_string());
     let home = format!("home/{}", user.name);
-    let line = [user.name, ":x:", &uid_text, ":", &gid_text, ":", user.full_name, ",,,:/", &home, ":", user.shell];
+    let line = [user.name, ":x:", &uid_text, ":", &gid_text, ":", user.gecos, ":/", &home, ":", user.shell];
     changes.put("etc/passwd", &with_line(passwd, &line))?;
     let mut group = joined(group, user);
     if own_group.is_none() {
@@ -172,7 +172,7 @@ mod tests {
 
     const ME: User = User {
         name: "me",
-        full_name: "Live session user",
+        gecos: "Live session user,,,",
         shell: "/bin/bash",
         groups: &["adm", "sudo", "lpadmin"],
         password: "",

@@ -4,7 +4,7 @@ quiet=n
 case " $(cat proc/cmdline) " in *" quiet "*) quiet=y ;; esac
 export quiet BOOT=casper ROOT= DPKG_ARCH= debug= panic= break=
 [ ! -e conf/arch.conf ] || . ./conf/arch.conf
-[ -z "$CASPER_CONF" ] || printf '%s\n' "$CASPER_CONF" >etc/casper.conf
+[ -z "$CASPER_CONF" ] || printf %s "$CASPER_CONF" >etc/casper.conf
 unset CASPER_CONF
 [ ! -d "$rootmnt/var/crash" ] || { : >"$rootmnt/var/crash/crash.init" && rm "$rootmnt/var/crash/crash.init"; }
 : >>casper.vars

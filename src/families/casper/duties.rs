@@ -52,7 +52,9 @@ fn user(changes: &mut Changes, who: &Identity) -> io::Result<()> {
     let name = who.user.as_str();
     let password = if changes.has("usr/bin/sddm")? { BLANK_HASH } else { "" };
     let shell = if changes.has("bin/bash")? { "/bin/bash" } else { "/bin/sh" };
-    let user = User { name, full_name: &who.full_name, shell, groups: GROUPS, password, root_password: "*" };
+    // As chfn(1), which Debian's adduser calls, writes a name without room and telephone.
+    let gecos = [&who.full_name, ",,,"].concat();
+    let user = User { name, gecos: &gecos, shell, groups: GROUPS, password, root_password: "*" };
     let account = add_user(changes, &user)?;
     allow_sudo(changes, "casper", &[name, "  ALL=(ALL) NOPASSWD: ALL\n"].concat())?;
     allow_polkit(changes, name)?;

@@ -2,6 +2,7 @@
 
 use super::leaf;
 use crate::families::{Asked, folders::matching, tree::Tree};
+use crate::sys::Entry;
 use std::io;
 
 const FOLDER: &str = "casper";
@@ -22,12 +23,9 @@ pub(super) fn folder(asked: &Asked) -> io::Result<Option<String>> {
         let ours = named.starts_with(FOLDER) || asked.initrd.is_file(super::MAIN_SCRIPT)?;
         return Ok((ours && tree.is_directory(named)?).then(|| named.to_owned()));
     }
-    let entries = tree.list("")?;
-    let mut names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
-    names.retain(|name| name.starts_with(FOLDER));
-    names.sort(); // the plain name comes first
-    for name in names {
-        if tree.is_directory(&name)? && has_image(tree, &name)? {
+    // The list is sorted: the plain name comes first.
+    for Entry { name, .. } in tree.list("")? {
+        if name.starts_with(FOLDER) && tree.is_directory(&name)? && has_image(tree, &name)? {
             return Ok(Some(name));
         }
     }

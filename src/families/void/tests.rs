@@ -63,7 +63,7 @@ fn settled(tree: Tree, line: &str) -> Fake {
 #[test]
 fn a_root_without_hooks_is_as_after_them() {
     let root = settled(root(), "vconsole.keymap=de locale.LANG=de_DE.UTF-8");
-    assert!(root.text("etc/passwd").ends_with("\nanon:x:1000:1000:anon,,,:/home/anon:/bin/bash\n"));
+    assert!(root.text("etc/passwd").ends_with("\nanon:x:1000:1000:anon:/home/anon:/bin/bash\n"));
     assert_eq!(root.text("etc/shadow"), format!("root:{PASSWORD}:19000:0:99999:7:::\nanon:{PASSWORD}::0:99999:7:::\n"));
     assert_eq!(
         root.text("etc/group"),
@@ -87,7 +87,7 @@ fn words_of_its_dialect_are_obeyed() {
     let line =
         "live.user=me live.shell=/bin/sh live.autologin live.accessibility nomodeset console=tty0 console=ttyS0,115200";
     let root = settled(root(), line);
-    assert!(root.text("etc/passwd").ends_with("\nme:x:1000:1000:me,,,:/home/me:/bin/sh\n"));
+    assert!(root.text("etc/passwd").ends_with("\nme:x:1000:1000:me:/home/me:/bin/sh\n"));
     assert_eq!(root.text("etc/shells"), "/bin/sh\n");
     assert!(root.text("etc/sv/agetty-tty1/conf").starts_with("GETTY_ARGS=\"--noclear -a me\"\n"));
     for service in ["agetty-ttyS0", "espeakup"] {
@@ -97,7 +97,7 @@ fn words_of_its_dialect_are_obeyed() {
     assert!(!root.has("etc/runit/runsvdir/default/brltty"), "a service that is not installed");
     assert!(root.has("etc/sv/lightdm/down"), "through the link");
     let hostile = settled(super::tests::root(), "live.user=../x live.shell=\"/bin/sh:0\" locale.LANG=\"$(x)\"");
-    assert!(hostile.text("etc/passwd").contains("anon:x:1000:1000:anon,,,:/home/anon:/bin/bash"));
+    assert!(hostile.text("etc/passwd").contains("anon:x:1000:1000:anon:/home/anon:/bin/bash"));
     assert_eq!(hostile.text("etc/locale.conf"), "LANG=en_US.UTF-8\nLC_COLLATE=C\n");
 }
 

@@ -60,7 +60,7 @@ fn same_id(have: Option<&str>, want: &str) -> bool {
 /// that they are on, then by name. The order in which they arrived does not count. Pure.
 pub(super) fn choose<'a>(spec: &StoreSpec, all: impl IntoIterator<Item = &'a Candidate>) -> Vec<&'a Candidate> {
     let mut fitting: Vec<&Candidate> = all.into_iter().filter(|candidate| candidate.fits(spec)).collect();
-    fitting.sort_by_key(|candidate| {
+    fitting.sort_unstable_by_key(|candidate| {
         let device = &candidate.device;
         let partition = Reverse(device.partition.is_some());
         (Reverse(device.removable), partition, device.name.len(), device.name.clone())

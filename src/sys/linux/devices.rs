@@ -43,7 +43,7 @@ pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
         let removable = on_usb || number(&of_disk.join("removable")) == Some(1);
         devices.push(BlockDevice { name, disk, partition, size, removable });
     }
-    devices.sort_by(|a, b| a.name.cmp(&b.name));
+    devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(devices)
 }
 

@@ -61,7 +61,7 @@ pub(super) fn list(at: &Place) -> io::Result<Vec<Entry>> {
         };
         entries.push(Entry { name: name.to_owned(), is_directory: kind == FileType::Directory });
     }
-    entries.sort();
+    entries.sort_unstable();
     Ok(entries)
 }
 

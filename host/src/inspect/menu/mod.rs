@@ -11,10 +11,13 @@ mod known;
 mod loader;
 mod render;
 mod syslinux;
+mod vocabulary;
 mod words;
 
 #[cfg(test)]
 mod sketch;
+#[cfg(test)]
+mod tests;
 
 pub use render::render;
 
@@ -26,6 +29,9 @@ use std::io;
 const LARGEST: u64 = 1 << 20;
 /// Stands for what cannot be known before the image is on its store. It is also what becomes of bytes that are no text.
 const UNKNOWN: char = '\u{fffd}';
+
+/// Letters that are shown of a word that does not go on.
+const SHOWN: usize = 120;
 
 /// GRUB's config files, in the order in which they are asked.
 const GRUB: &[&str] = &[
@@ -155,70 +161,14 @@ fn filter(from: String, entry: &Entry) -> Chosen {
     for word in &entry.words {
         match words::refused(word) {
             None => chosen.words.push(word.clone()),
-            Some(why) => chosen.left_out.push((word.clone(), why)),
+            Some(why) => chosen.left_out.push((shortened(word), why)),
         }
     }
     chosen
 }
 
-#[cfg(test)]
-mod tests {
-    use super::sketch::Sketch;
-    use super::*;
-
-    fn medium(tree: &Sketch) -> Medium<'_> {
-        Medium { tree, iso_path: "/boot/iso/x.iso", label: "LABEL", uuid: "2026-11-21-00-00-00-00" }
-    }
-
-    #[test]
-    fn the_first_entry_that_could_boot_is_taken() {
-        let tree = Sketch::new(&[
-            (
-                "boot/grub/loopback.cfg",
-                "menuentry memtest {\nlinux16 /m\n}\nmenuentry missing {\nlinux /k\ninitrd /none\n}\n\
-                 menuentry live {\nlinux /k a=$iso_path isolde.verify=off \"b;reboot\" c\ninitrd /i\nreboot\n}\n",
-            ),
-            ("m", ""),
-            ("k", ""),
-            ("i", ""),
-        ]);
-        let (chosen, notes) = choose(medium(&tree)).unwrap();
-        let chosen = chosen.unwrap();
-        assert_eq!(notes, [""; 0]);
-        assert_eq!((chosen.from.as_str(), chosen.title.as_str()), ("boot/grub/loopback.cfg", "live"));
-        assert_eq!(chosen.words, ["a=/boot/iso/x.iso", "c"]);
-        assert_eq!(
-            chosen.left_out.iter().map(|(word, _)| word.as_str()).collect::<Vec<_>>(),
-            ["isolde.verify=off", "b;reboot"]
-        );
-        assert_eq!(chosen.commands, ["reboot"]);
-    }
-
-    #[test]
-    fn an_unusable_file_is_a_note_and_the_next_one_is_asked() {
-        let tree = Sketch::new(&[
-            ("boot/grub/loopback.cfg", "menuentry a {\nlinux /none\ninitrd /none\n}\n"),
-            ("boot/grub/grub.cfg", "source /boot/grub/grub.cfg\n"),
-            ("isolinux/isolinux.cfg", "label a\nkernel k\nappend initrd=i\n"),
-            ("isolinux/k", ""),
-            ("isolinux/i", ""),
-        ]);
-        let (chosen, notes) = choose(medium(&tree)).unwrap();
-        assert_eq!(chosen.unwrap().from, "isolinux/isolinux.cfg");
-        assert_eq!(notes.len(), 2, "{notes:?}");
-    }
-
-    #[test]
-    fn without_a_menu_known_names_are_found() {
-        let tree =
-            Sketch::new(&[("live/vmlinuz-6.1", ""), ("live/initrd.img-6.1", ""), ("live/filesystem.squashfs", "")]);
-        let (chosen, _) = choose(medium(&tree)).unwrap();
-        let chosen = chosen.unwrap();
-        assert_eq!(
-            (chosen.kernel.as_str(), chosen.initrd),
-            ("live/vmlinuz-6.1", vec!["live/initrd.img-6.1".to_owned()])
-        );
-        assert_eq!(chosen.from, "");
-        assert_eq!(choose(medium(&Sketch::new(&[("a", "")]))).unwrap().0, None);
-    }
+/// A word that does not go on, as it is shown.
+fn shortened(word: &str) -> String {
+    let rest = if word.chars().count() > SHOWN { "…" } else { "" };
+    word.chars().take(SHOWN).collect::<String>().replace(UNKNOWN, "…") + rest
 }

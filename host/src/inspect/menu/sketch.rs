@@ -1,16 +1,20 @@
-//! A tree for tests: a few files with their text.
+//! A tree for tests: a few files with their contents.
 
 use isolde::families::tree::Tree;
 use isolde::sys::{Entry, Kind};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-/// Files by their path.
-pub(crate) struct Sketch(BTreeMap<String, String>);
+/// Files' contents by their path.
+pub(crate) struct Sketch(BTreeMap<String, Vec<u8>>);
 
 impl Sketch {
     pub(crate) fn new(files: &[(&str, &str)]) -> Sketch {
-        Sketch(files.iter().map(|(path, text)| ((*path).to_owned(), (*text).to_owned())).collect())
+        Sketch(files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec())).collect())
+    }
+
+    pub(crate) fn of_bytes(files: &[(&str, &[u8])]) -> Sketch {
+        Sketch(files.iter().map(|(path, bytes)| ((*path).to_owned(), bytes.to_vec())).collect())
     }
 }
 
@@ -40,8 +44,10 @@ impl Tree for Sketch {
     }
 
     fn read(&self, path: &str, limit: u64) -> io::Result<Vec<u8>> {
-        let text = self.0.get(path.trim_matches('/')).ok_or(io::ErrorKind::NotFound)?;
-        assert!(text.len() as u64 <= limit);
-        Ok(text.clone().into_bytes())
+        let bytes = self.0.get(path.trim_matches('/')).ok_or(io::ErrorKind::NotFound)?;
+        if bytes.len() as u64 > limit {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes.clone())
     }
 }

@@ -1,10 +1,10 @@
 //! Which words of an image's own config files may go on.
 //!
 //! An image is hostile input: what its config files say ends up in a menu that GRUB interprets, and on the kernel command
-//! line that init obeys. A word passes when it is nothing but a word to GRUB, to the kernel and to a terminal, and does
-//! not speak to Isolde: trust and policy are the user's, never the image's.
+//! line that init obeys. A word passes when it is nothing but a word to GRUB, to the kernel and to a terminal, when it is
+//! one that somebody here knows, and when it does not speak to Isolde: trust and policy are the user's, never the image's.
 
-use super::UNKNOWN;
+use super::{UNKNOWN, vocabulary};
 
 /// Bytes of a word. The whole line has 2048 on x86 (COMMAND_LINE_SIZE).
 const LONGEST: usize = 1024;
@@ -13,13 +13,15 @@ const LONGEST: usize = 1024;
 pub(crate) fn refused(word: &str) -> Option<&'static str> {
     let name = word.split('=').next().unwrap_or_default();
     if word.contains(UNKNOWN) {
-        Some("it depends on what is not known here")
+        Some("it depends on the store, or is no text")
     } else if name.starts_with("isolde.") || name == "isolde" || name == "rdinit" {
         Some("an image has no say in what Isolde does")
     } else if !is_plain(word) {
         Some("it has characters that mean something to a boot loader")
     } else if word.len() > LONGEST {
         Some("it is too long")
+    } else if !vocabulary::knows(name) {
+        Some("nobody here knows it; add it to the entry if the system needs it")
     } else {
         None
     }
@@ -54,7 +56,7 @@ mod tests {
             "systemd.unit=emergency.target",
             "i915.modeset=0,1",
             "rd.live.overlay=LABEL=x:/a",
-            "kbd=de(nodeadkeys)",
+            "lang=de(nodeadkeys)",
             "img_loop=/boot/iso/größe.iso",
         ] {
             assert_eq!(refused(word), None, "{word}");
@@ -87,10 +89,14 @@ mod tests {
             "isolde",
             "rdinit=/bin/sh",
             "x=\u{fffd}",
+            "systemd.run=/x",
+            "evil",
+            "evil=1",
+            "=quiet",
         ] {
             assert!(refused(word).is_some(), "{word:?}");
         }
-        assert!(refused(&"x".repeat(2000)).is_some());
+        assert!(refused(&format!("quiet={}", "x".repeat(2000))).is_some());
     }
 
     proptest! {

@@ -6,6 +6,7 @@
 
 use super::super::bytes::Extents;
 use super::super::walk::Kind;
+use super::Effort;
 use super::unpack::{Method, Position, Section};
 use isolde::formats::read_full;
 use std::collections::VecDeque;
@@ -13,8 +14,10 @@ use std::io::{self, Read};
 
 /// Members that are looked at in all.
 const MEMBERS: usize = 50_000;
-/// A file of at most so many bytes is kept.
-const SMALL: u64 = 64 << 10;
+/// A file of at most so many bytes is kept, as is a link: what is read of an initrd is configuration.
+const SMALL: u64 = 16 << 10;
+/// Bytes of all of them, and of all names. An initrd with every driver has some ten megabytes.
+const KEPT: u64 = 128 << 20;
 /// Bytes of a member's name.
 const NAME: u64 = 4096;
 /// Zero bytes that may lie between two archives.
@@ -65,12 +68,15 @@ enum Open<'a> {
 #[derive(Default)]
 pub(super) struct Archives<'a> {
     files: VecDeque<Extents<'a>>,
+    effort: Effort,
     /// Where the next archive of the first file begins.
     at: u64,
     open: Option<Open<'a>>,
     last: String,
     ordered: bool,
     members: usize,
+    /// Bytes of names and files that are kept.
+    kept: u64,
     stopped: Option<String>,
 }
 
@@ -81,8 +87,8 @@ impl std::fmt::Debug for Archives<'_> {
 }
 
 impl<'a> Archives<'a> {
-    pub(super) fn new(files: Vec<Extents<'a>>) -> Archives<'a> {
-        Archives { files: files.into(), ..Archives::default() }
+    pub(super) fn new(files: Vec<Extents<'a>>, effort: Effort) -> Archives<'a> {
+        Archives { files: files.into(), effort, ..Archives::default() }
     }
 
     /// Why no more members are read, when that is not the end.
@@ -113,7 +119,7 @@ impl<'a> Archives<'a> {
     fn step(&mut self) -> io::Result<Option<(String, Member)>> {
         let Some(file) = self.files.front() else { return Ok(None) };
         let Some(open) = &mut self.open else {
-            match begin(file, self.at)? {
+            match begin(file, self.at, self.effort)? {
                 Some((at, open)) => {
                     (self.at, self.open, self.ordered) = (at, Some(open), true);
                     self.last.clear();
@@ -131,6 +137,10 @@ impl<'a> Archives<'a> {
         }
         match member(file, open)? {
             Some((name, member)) => {
+                self.kept += (name.len() + member.small.as_ref().map_or(0, Vec::len)) as u64;
+                if self.kept > KEPT {
+                    return Err(io::Error::other(format!("it has more than {KEPT} bytes of small files")));
+                }
                 self.ordered &= name >= self.last;
                 self.last.clone_from(&name);
                 Ok(Some((name, member)))
@@ -151,7 +161,7 @@ impl<'a> Archives<'a> {
 }
 
 /// The archive at or behind this place; `None` at the end of the file.
-fn begin<'a>(file: &Extents<'a>, from: u64) -> io::Result<Option<(u64, Open<'a>)>> {
+fn begin<'a>(file: &Extents<'a>, from: u64, effort: Effort) -> io::Result<Option<(u64, Open<'a>)>> {
     let mut at = from;
     let mut block = [0; 4096];
     loop {
@@ -178,7 +188,7 @@ fn begin<'a>(file: &Extents<'a>, from: u64) -> io::Result<Option<(u64, Open<'a>)
         return Err(io::Error::other(format!("wanted an archive at byte {at}, seen {}", magic.escape_ascii())));
     };
     let (stream, position) = method.open(Section::new(file.clone(), at))?;
-    Ok(Some((at, Open::Packed { stream, position, left: method.limit() })))
+    Ok(Some((at, Open::Packed { stream, position, left: method.limit(effort) })))
 }
 
 /// The next member of an archive; `None` behind its last one.

@@ -3,18 +3,25 @@
 //! Every decoder takes no byte more than its own stream has, so that [`Position`] is where the next archive begins.
 
 use super::super::bytes::Extents;
+use super::Effort;
 use isolde::formats::ReadAt;
+use liblzma::bufread::XzDecoder;
+use liblzma::stream::Stream;
 use std::cell::Cell;
 use std::io::{self, BufRead, Read};
 use std::rc::Rc;
 
-/// Bytes that a decoder may look back: what the kernel's own zstd decoder takes at most for an initrd.
-const WINDOW: u64 = 128 << 20;
+/// Bytes that a zstd decoder may look back, as a power of two: what the kernel's own takes at most for an initrd.
+const WINDOW: u32 = 27;
+/// Bytes that an xz or lzma decoder may take: `xz -9` wants 65 MiB.
+const MEMORY: u64 = 96 << 20;
 /// Bytes that are read at once.
 const STEP: usize = 64 << 10;
 /// Bytes that are unpacked at most, by the speed of the decoder: 10 to 20 ms each.
 const FAST: u64 = 4 << 20;
 const SLOW: u64 = 1 << 20;
+/// The same where time does not count: three times what the largest initrds of live media hold.
+const ALL: u64 = 1 << 30;
 
 /// How an archive is packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,25 +51,26 @@ impl Method {
     }
 
     /// How much of it is unpacked.
-    pub(super) fn limit(self) -> u64 {
-        match self {
-            Method::Xz | Method::Lzma => SLOW,
-            _ => FAST,
+    pub(super) fn limit(self, effort: Effort) -> u64 {
+        match (effort, self) {
+            (Effort::All, _) => ALL,
+            (Effort::Start, Method::Xz | Method::Lzma) => SLOW,
+            (Effort::Start, _) => FAST,
         }
     }
 
     /// The unpacked bytes, and how far the packed ones were read.
     pub(super) fn open<'a>(self, section: Section<'a>) -> io::Result<(Box<dyn Read + 'a>, Position)> {
         let position = section.position.clone();
-        let kibibytes = (WINDOW / 1024) as u32;
         let stream: Box<dyn Read + 'a> = match self {
             Method::Gzip => Box::new(flate2::bufread::GzDecoder::new(section)),
-            Method::Zstd => Box::new(
-                ruzstd::decoding::StreamingDecoder::new_with_max_window_size(section, WINDOW)
-                    .map_err(|error| io::Error::other(format!("it cannot be unpacked: {error}")))?,
-            ),
-            Method::Xz => Box::new(lzma_rust2::XzReader::new_mem_limit(section, false, kibibytes)),
-            Method::Lzma => Box::new(lzma_rust2::LzmaReader::new_mem_limit(section, kibibytes, None)?),
+            Method::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::with_buffer(section)?.single_frame();
+                decoder.window_log_max(WINDOW)?;
+                Box::new(decoder)
+            }
+            Method::Xz => Box::new(XzDecoder::new_stream(section, Stream::new_stream_decoder(MEMORY, 0)?)),
+            Method::Lzma => Box::new(XzDecoder::new_stream(section, Stream::new_lzma_decoder(MEMORY)?)),
             Method::Lz4 => Box::new(lz4_flex::frame::FrameDecoder::new(section)),
             Method::Other(name) => return Err(io::Error::other(format!("it is packed with {name}"))),
         };

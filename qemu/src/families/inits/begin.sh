@@ -9,6 +9,7 @@ mkdir -p /proc /sys /dev /run /tmp /union
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 mount -t devtmpfs dev /dev
+mount -t tmpfs run /run
 printf '%s\n' "$0" "$@" >/run/arguments
 env >/run/environment
 for module in loop isofs ext4 squashfs overlay; do modprobe "$module"; done

@@ -67,7 +67,7 @@ impl Initramfs {
         let mut command = Command::new("/bin/sh");
         command.arg("-c").arg(format!("exec 2>&1\n{}", FAMILY.scripts.unwrap().text)).current_dir(&self.0);
         command.env_clear().env("PATH", stand_ins).env("rootmnt", self.0.join("root")).stdin(Stdio::null());
-        let conf = "# USERNAME=x\nexport USERNAME=\"me\"";
+        let conf = "# USERNAME=x\nexport USERNAME=\"me\"\n";
         for (name, value) in [("USERNAME", "me"), ("HOST", "box"), ("CASPER_CONF", conf)] {
             command.env(name, value);
         }

@@ -183,6 +183,10 @@ fn tokens(text: &str) -> Vec<Token> {
             '\\' => match letters.next() {
                 // A line that goes on in the next one.
                 Some('\n') | None => {}
+                // Red Hat's GRUB leaves `\x20` as it is, which the menus of its family rely on for blanks in labels.
+                Some('x') if letters.clone().take(2).filter(char::is_ascii_hexdigit).count() == 2 => {
+                    push_text(&mut word, "\\x".to_owned());
+                }
                 Some('\r') if letters.peek() == Some(&'\n') => {
                     letters.next();
                 }
@@ -193,6 +197,8 @@ fn tokens(text: &str) -> Vec<Token> {
                 push_text(&mut word, letters.by_ref().take_while(|letter| *letter != '\'').collect());
             }
             '"' => double_quoted(&mut letters, &mut word),
+            // A text that is translated.
+            '$' if letters.peek() == Some(&'"') => {}
             '$' => match variable(&mut letters) {
                 Some(name) => word.get_or_insert_default().push(Piece::Variable { name, quoted: false }),
                 None => push(&mut word, '$'),
@@ -291,6 +297,7 @@ mod tests {
         assert_eq!(words(r#"a 'b $c "d' "" e\ f g"h i"j"#), ["a", "b $c \"d", "", "e f", "gh ij"].map(text));
         assert_eq!(words(r#""\$a\"\\\x" # b"#), [text(r#"$a"\\x"#)]);
         assert_eq!(words("a \\\n b; "), ["a", "b"].map(text));
+        assert_eq!(words(r#"A\x20B\xgh $"c d""#), [r"A\x20B\xgh".replace("\\xg", "xg").as_str(), "c d"].map(text));
         let variable = |name: &str, quoted| Piece::Variable { name: name.into(), quoted };
         assert_eq!(words("${a}b"), [vec![variable("a", false), Piece::Text("b".into())]]);
         assert_eq!(

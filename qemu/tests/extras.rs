@@ -61,7 +61,7 @@ fn good_extras_from_vfat() {
             "#!/bin/sh\necho customized > /etc/customized\ntest -d /sys/class && echo said something\n",
         );
     let image = build("vfat-extras", &store);
-    let words = format!("boot=live components findiso={path} isolde.store=LABEL=STICK isolde.verify=auto");
+    let words = format!("boot=live components=user-setup findiso={path} isolde.store=LABEL=STICK isolde.verify=auto");
     let machine = machine("vfat-extras", &iso, Form::Init, &words).disk(stick(&image));
     let mut booted = Booted::start(&machine);
 
@@ -107,7 +107,7 @@ fn bad_extras_are_left_out_and_the_boot_goes_on() {
         .copy("/boot/extensions/x86_64/still-good.ExtensionImage", &good)
         .script("/boot/customize/init", "#!/bin/sh\necho begun > /etc/begun\nsleep 1000\necho over > /etc/over\n");
     let image = build("bad-extras", &store);
-    let words = format!("boot=live findiso={path} isolde.customize-limit=3");
+    let words = format!("boot=live nocomponents findiso={path} isolde.customize-limit=3");
     let machine = machine("bad-extras", &iso, Form::Init, &words).disk(Disk::new("stick", &image, Bus::Virtio));
     let mut booted = Booted::start(&machine);
     assert_eq!(booted.ask("still-good"), "works");

@@ -55,9 +55,9 @@ fn subtrees<F: Advise + Sync>(
     let (send, receive) = mpsc::channel();
     let mut values = vec![ChainingValue::default(); usize::try_from(count).map_err(io::Error::other)?];
     std::thread::scope(|scope| {
-        for _ in 0..threads.max(1) {
+        for started in 0..threads.max(1) {
             let (send, next, stop) = (send.clone(), &next, &stop);
-            scope.spawn(move || {
+            let work = move || {
                 loop {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     if number >= count || stop.load(Ordering::Relaxed) {
@@ -75,7 +75,12 @@ fn subtrees<F: Advise + Sync>(
                         return;
                     }
                 }
-            });
+            };
+            match std::thread::Builder::new().spawn_scoped(scope, work) {
+                Ok(_) => {}
+                Err(error) if started == 0 => return Err(error),
+                Err(_) => break, // those that run do it all, only slower
+            }
         }
         drop(send);
         let mut done = 0;

@@ -50,7 +50,7 @@ impl StoreSpec {
         };
         let cut = below_dev.match_indices('/').nth(depth - 1).map_or(below_dev.len(), |(at, _)| at);
         let (device, path) = below_dev.split_at(cut);
-        Some((spec(&format!("/dev/{device}")), path))
+        (!device.is_empty()).then(|| (spec(&format!("/dev/{device}")), path))
     }
 }
 
@@ -190,6 +190,7 @@ mod tests {
         assert_eq!(split("/dev/mapper/vg-lv/x.iso"), Some((StoreSpec::Device("mapper/vg-lv".into()), "/x.iso")));
         assert_eq!(split("/dev/sda1"), Some((StoreSpec::Device("sda1".into()), "")));
         assert_eq!(split("/isos/x.iso"), None);
+        assert_eq!(split("/dev//x.iso"), None);
     }
 
     proptest! {

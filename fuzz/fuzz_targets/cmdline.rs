@@ -1,6 +1,7 @@
 //! Bytes as a kernel command line, in any dialect: through to the plan, and from the plan back.
 #![no_main]
 
+use isolde::source::{ImageSpec, StoreSpec};
 use isolde::stages::plan::render::origins;
 use isolde::stages::{cmdline, plan};
 use libfuzzer_sys::fuzz_target;
@@ -15,6 +16,12 @@ fuzz_target!(|bytes: &[u8]| {
         Ok(plan) => {
             assert!(!plan.to_string().is_empty());
             assert!(!origins::parameters(&plan, &line).is_empty());
+            // What no boot finds has no words of its own.
+            if let StoreSpec::Device(name) = &plan.store
+                && (name.is_empty() || (plan.image == ImageSpec::Medium && name.starts_with("disk/")))
+            {
+                return;
+            }
             let again = plan.to_cmdline();
             let decided = cmdline::parse(&again).and_then(|typed| plan::decide(&typed));
             assert_eq!(decided.ok().as_ref(), Some(&plan), "{line:?} was rendered as {again:?}");

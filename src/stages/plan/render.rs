@@ -1,7 +1,8 @@
 //! A plan as text: the parameters that say the same, and where each came from.
 //!
 //! Takes   a [`Plan`], and for the origins also the command line that it was decided from.
-//! Gives   words of a command line. For every plan that [`decide`](super::decide) gives, the words give that plan again.
+//! Gives   words of a command line. For every plan that [`decide`](super::decide) gives, the words give that plan again;
+//!         save for devices that no boot finds: one without a name, and a medium on a link of udev's that nothing makes.
 //! Leaves  out what is no decision of init's: words that only the kernel or the running system reads.
 
 pub mod origins;

@@ -1,34 +1,54 @@
-//! The boot failed: say so where somebody can read it, then do what the policy says. Never returns, never panics.
+//! The boot failed: say so where somebody can read it, then do what the policy says. Never panics; returns only when the
+//! boot is to begin again.
 
-use crate::error::{Error, Stage};
+mod menu;
+mod undo;
+
+use crate::console;
+use crate::error::{Cause, Error, Stage};
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::params::OnFail;
+use crate::stages::drivers::Drivers;
 use crate::stages::{cmdline, delegate, drivers, early};
 use crate::sys::{self, Halt, Level, Sys};
 use std::time::Duration;
 
-/// Seconds left at which a line says so: long enough to read the message, short enough for an unattended machine.
-const COUNTDOWN: [u64; 5] = [10, 5, 3, 2, 1];
+/// How long an unattended machine waits for somebody who wants the menu: long enough to read the message.
+const COUNTDOWN: u64 = 10;
+/// Seconds left at which a line says so.
+const SAID: [u64; 5] = [10, 5, 3, 2, 1];
 /// How long one silent wait is; the loop around it has no end.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// What a policy asks for becomes one of these.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a policy or a person asks for becomes one of these.
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Action {
+    Menu,
     Shell,
     Delegate,
     Halt(Halt),
     Wait,
+    /// The boot begins again, with these words added to the command line.
+    BeginAgain(Vec<String>),
 }
 
-/// Reports the failure and acts.
-pub fn emergency<S: Sys>(mut machine: Machine<S>, error: &Error) -> ! {
-    report(&mut machine, error);
-    let mut action = on_fail(asked(&mut machine));
-    loop {
-        action = act(&mut machine, action);
+/// Reports the failure and acts. Returns when the boot is to begin again.
+pub fn emergency<S: Sys>(machine: &mut Machine<S>, error: &Error) {
+    report(machine, error);
+    // Whoever stopped the wait at the console is there.
+    let stopped = matches!(error.cause, Cause::Stopped { .. });
+    let mut action = if stopped { Action::Menu } else { on_fail(asked(machine)) };
+    let mut drivers = drivers::for_a_person(machine).unwrap_or_else(|e| {
+        // Keyboards may work without, and the serial line does.
+        machine.sys_mut().log(Level::Warning, &e.to_string());
+        Drivers::none()
+    });
+    machine.sys_mut().open_consoles();
+    while let Some(next) = act(machine, &mut drivers, action, error) {
+        action = next;
     }
+    machine.sys_mut().close_consoles();
 }
 
 /// The failure in words: on the console and in the kernel's log.
@@ -66,6 +86,7 @@ fn policy(text: &str) -> OnFail {
 /// Pure.
 fn on_fail(asked: OnFail) -> Action {
     match asked {
+        OnFail::Menu => Action::Menu,
         OnFail::Shell => Action::Shell,
         OnFail::Reboot => Action::Halt(Halt::Reboot),
         OnFail::PowerOff => Action::Halt(Halt::PowerOff),
@@ -74,58 +95,71 @@ fn on_fail(asked: OnFail) -> Action {
     }
 }
 
-/// Acts once; gives what is to be done when that comes to an end.
-fn act<S: Sys>(machine: &mut Machine<S>, action: Action) -> Action {
-    match action {
+/// Acts once; gives what is to be done when that comes to an end. `None`: the boot begins again.
+fn act<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, action: Action, error: &Error) -> Option<Action> {
+    machine.sys_mut().open_consoles();
+    Some(match action {
+        Action::Menu => menu::run(machine, drivers, error),
         Action::Shell => {
-            if let Err(error) = drivers::load_input(machine) {
-                machine.sys_mut().log(Level::Warning, &format!("the keyboard may not work: {error}"));
+            machine.sys_mut().log(Level::Notice, "starting a shell; exit it for the menu");
+            if let Err(error) = machine.sys_mut().shell() {
+                let text = format!("no shell ({error}); the menu needs none");
+                machine.sys_mut().log(Level::Error, &text);
             }
-            machine.sys_mut().log(Level::Notice, "isolde.onfail=shell: starting a shell; exit it to reboot");
-            match machine.sys_mut().shell() {
-                Ok(()) => Action::Halt(Halt::Reboot),
-                Err(error) => {
-                    let text = format!("no shell ({error}); isolde.onfail=reboot or =poweroff need none");
-                    machine.sys_mut().log(Level::Error, &text);
-                    Action::Wait
-                }
-            }
+            Action::Menu
         }
         Action::Delegate => {
             machine.set_stage(Stage::Delegate);
+            machine.sys_mut().close_consoles();
             let Err(error) = delegate::last_resort(machine);
             report(machine, &error);
-            Action::Shell
+            Action::Menu
         }
-        Action::Halt(how) => {
-            count_down(machine, how);
-            match machine.sys_mut().halt(how) {
-                Ok(never) => match never {},
-                Err(error) => {
-                    machine.sys_mut().log(Level::Error, &format!("the machine does not stop: {error}"));
-                    Action::Wait
-                }
+        Action::Halt(how) => match count_down(machine, drivers, how).then(|| machine.sys_mut().halt(how)) {
+            None => Action::Menu,
+            Some(Ok(never)) => match never {},
+            Some(Err(error)) => {
+                machine.sys_mut().log(Level::Error, &format!("the machine does not stop: {error}"));
+                Action::Wait
             }
-        }
+        },
         Action::Wait => {
-            machine.sys_mut().log(Level::Notice, "waiting; switch off or reset the machine");
-            loop {
-                machine.sys_mut().sleep(LONG);
-            }
+            machine.sys_mut().log(Level::Notice, "waiting; press a key for the menu, or switch the machine off");
+            pressed(machine, drivers, LONG, usize::MAX);
+            Action::Menu
         }
-    }
+        Action::BeginAgain(words) => {
+            undo::undo(machine);
+            machine.begin_again(words);
+            return None;
+        }
+    })
 }
 
-fn count_down<S: Sys>(machine: &mut Machine<S>, how: Halt) {
+/// `true` when nobody pressed a key.
+fn count_down<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, how: Halt) -> bool {
     let what = match how {
         Halt::Reboot => "rebooting",
         Halt::PowerOff => "powering off",
     };
-    let next = COUNTDOWN.into_iter().skip(1).chain(Some(0));
-    for (left, next) in COUNTDOWN.into_iter().zip(next) {
-        machine.sys_mut().log(Level::Notice, &format!("{what} in {left} s"));
-        machine.sys_mut().sleep(Duration::from_secs(left - next));
-    }
+    (1..=COUNTDOWN).rev().all(|left| {
+        if SAID.contains(&left) {
+            let keys = if left == COUNTDOWN { "; press a key for the menu" } else { "" };
+            machine.sys_mut().log(Level::Notice, &format!("{what} in {left} s{keys}"));
+        }
+        !pressed(machine, drivers, Duration::from_secs(1), 1)
+    })
+}
+
+/// Whether a key was pressed within so many times this long. Where nothing can be waited for, it sleeps instead.
+fn pressed<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, long: Duration, times: usize) -> bool {
+    (0..times).any(|_| match console::key(machine, drivers, long) {
+        Ok(key) => key.is_some(),
+        Err(_) => {
+            machine.sys_mut().sleep(long);
+            false
+        }
+    })
 }
 
 #[cfg(test)]
@@ -137,6 +171,6 @@ mod tests {
         assert_eq!(policy("isolde.nonsense=1 isolde.onfail=reboot quiet"), OnFail::Reboot);
         assert_eq!(policy("isolde.onfail=reboot isolde.onfail=what"), OnFail::Reboot);
         assert_eq!(policy("isolde.onfail=wait -- isolde.onfail=reboot"), OnFail::Wait);
-        assert_eq!(policy(""), OnFail::Shell);
+        assert_eq!(policy(""), OnFail::Menu);
     }
 }

@@ -131,6 +131,11 @@ pub enum Cause {
         /// The time that was spent, in whole seconds.
         waited: u64,
     },
+    /// Somebody at the console did not want to wait any longer.
+    Stopped {
+        /// What was waited for.
+        wanted: String,
+    },
     /// The store is there, the file is not.
     NoSuchFile {
         /// The file, from the store's root.
@@ -235,6 +240,7 @@ impl fmt::Display for Cause {
             Cause::NoStore { wanted, seen, waited } => {
                 write!(f, "no {wanted} after {waited} s; saw {}", List(seen, "no block device"))
             }
+            Cause::Stopped { wanted } => write!(f, "stopped at the console, while waiting for a {wanted}"),
             Cause::NoSuchFile { path, store, seen } => {
                 write!(f, "{store} has no file {path}; beside it: {}", List(seen, "nothing, the folder is not there"))
             }
@@ -271,7 +277,7 @@ impl Cause {
     /// What the reader can do, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Cause::Os(_) | Cause::TooMany { .. } | Cause::TooLong { .. } => return None,
+            Cause::Os(_) | Cause::Stopped { .. } | Cause::TooMany { .. } | Cause::TooLong { .. } => return None,
             Cause::BadParam { .. } | Cause::UnknownParam { .. } => {
                 "correct the word in the boot menu; cmdline-spec.md lists every parameter"
             }

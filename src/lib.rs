@@ -26,6 +26,7 @@
 //! Deciding is pure and separate from doing; what is done is a list of [`op::Op`] values, and doing goes through the
 //! trait [`sys::Sys`].
 
+mod console;
 pub mod emergency;
 pub mod error;
 pub mod families;

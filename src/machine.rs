@@ -8,10 +8,14 @@ use crate::error::{Cause, Error, Result, Stage};
 use crate::op::{ImageMount, Op};
 use crate::params::Verbosity;
 use crate::sys::{Level, Sys};
+use std::collections::VecDeque;
 use std::fmt::Display;
 use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// More than a person types ahead.
+const MOST_TYPED: usize = 4096;
 
 /// One finished stage.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,12 +34,24 @@ pub struct Machine<S> {
     verbosity: Verbosity,
     finished: Vec<Finished>,
     warnings: Vec<String>,
+    /// Typed at a console and not read yet.
+    typed: VecDeque<u8>,
+    /// Words that were chosen at the console; they count as if they stood at the end of the command line.
+    added: Vec<String>,
 }
 
 impl<S: Sys> Machine<S> {
     /// A machine at the start of its boot.
     pub fn new(sys: S) -> Self {
-        Machine { sys, stage: Stage::Early, verbosity: Verbosity::Info, finished: Vec::new(), warnings: Vec::new() }
+        Machine {
+            sys,
+            stage: Stage::Early,
+            verbosity: Verbosity::Info,
+            finished: Vec::new(),
+            warnings: Vec::new(),
+            typed: VecDeque::new(),
+            added: Vec::new(),
+        }
     }
 
     /// The kernel, for questions.
@@ -124,6 +140,28 @@ impl<S: Sys> Machine<S> {
     pub fn say(&mut self, level: Level, text: &str) {
         let line = format!("{}: {text}", self.stage);
         self.sys.log(level, &line);
+    }
+
+    /// Somebody typed.
+    pub fn keep_typed(&mut self, bytes: &[u8]) {
+        self.typed.extend(bytes.iter().take(MOST_TYPED.saturating_sub(self.typed.len())));
+    }
+
+    /// The next byte that was typed.
+    pub fn next_key(&mut self) -> Option<u8> {
+        self.typed.pop_front()
+    }
+
+    /// The words that were chosen at the console, in order.
+    pub fn added(&self) -> &[String] {
+        &self.added
+    }
+
+    /// The boot begins again, with these words added. What the stages said before belongs to the attempt that failed.
+    pub fn begin_again(&mut self, words: Vec<String>) {
+        self.added.extend(words);
+        self.finished.clear();
+        self.warnings.clear();
     }
 
     /// The stages so far, in order.

@@ -21,6 +21,8 @@ extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
         return drivers::answer(&mut machine, &asked).is_err().into();
     }
     last_net();
-    let Err(error) = isolde::boot(&mut machine);
-    emergency(machine, &error)
+    loop {
+        let Err(error) = isolde::boot(&mut machine);
+        emergency(&mut machine, &error);
+    }
 }

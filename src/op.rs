@@ -124,6 +124,13 @@ pub enum Op {
         /// What.
         text: String,
     },
+    /// `blockdev --setro` or `--setrw`: whether the kernel lets anything be written to the device.
+    SetReadOnly {
+        /// Device node.
+        device: String,
+        /// Nothing may be written.
+        read_only: bool,
+    },
     /// `chown UID:GID`, `chmod MODE`; links are not followed.
     Own {
         /// Which file or directory.
@@ -154,6 +161,8 @@ impl fmt::Display for Op {
             Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
             Op::Unmount(at) => write!(f, "umount {at}"),
             Op::Detach(at) => write!(f, "umount -l {at}"),
+            Op::SetReadOnly { device, read_only: true } => write!(f, "blockdev --setro {device}"),
+            Op::SetReadOnly { device, read_only: false } => write!(f, "blockdev --setrw {device}"),
             Op::Own { at, mode, uid, gid } => write!(f, "own {uid}:{gid} mode {mode:o} {at}"),
             Op::Symlink { to, at } => write!(f, "ln -s {} {at}", Quoted(to)),
             Op::Write { at, text } => write!(f, "write {at} ({} bytes)", text.len()),

@@ -57,8 +57,10 @@ pub enum Policy {
 /// What happens after a failure was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFail {
-    /// A shell of the initramfs on the console; reboot when it ends.
+    /// A menu on every console.
     #[default]
+    Menu,
+    /// A shell of the initramfs on the console; the menu when it ends.
     Shell,
     /// Reboot after a visible count-down.
     Reboot,
@@ -204,10 +206,11 @@ pub const PARAMS: &[Param] = &[
     },
     Param {
         key: "isolde.onfail",
-        form: "shell|reboot|poweroff|wait|delegate",
-        default: "shell",
+        form: "menu|shell|reboot|poweroff|wait|delegate",
+        default: "menu",
         set: |c, v| {
             let all = [
+                ("menu", OnFail::Menu),
                 ("shell", OnFail::Shell),
                 ("reboot", OnFail::Reboot),
                 ("poweroff", OnFail::PowerOff),

@@ -9,10 +9,12 @@ mod boot {
     pub mod harness;
     pub mod injected;
     pub mod invariants;
+    pub mod menu;
     pub mod modules;
     pub mod random;
     pub mod refusals;
     pub mod scenarios;
+    pub mod stores;
     pub mod worlds;
 }
 

@@ -205,6 +205,7 @@ fn causes() -> Vec<Cause> {
             seen: vec![text("/dev/sda1 vfat \"EFI\" (200 MiB)")],
             waited: 60,
         },
+        Cause::Stopped { wanted: text("file system labelled \"LIVE\"") },
         Cause::NoSuchFile {
             path: text("/iso/a.iso"),
             store: text("/dev/sdb1 ext4 \"STICK\" (30000 MiB)"),
@@ -248,8 +249,9 @@ fn causes() -> Vec<Cause> {
         Cause::NotLive { .. } => 17,
         Cause::NoDelegate => 18,
         Cause::TooMany { .. } => 19,
+        Cause::Stopped { .. } => 20,
     };
-    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..20), "one of each");
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..21), "one of each");
     all
 }
 

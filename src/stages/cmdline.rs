@@ -15,11 +15,17 @@ use crate::sys::{self, Sys};
 /// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE); anything longer is not a command line.
 const LONGEST: u64 = 64 << 10;
 
+/// After this the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
+const END: &str = "--";
+
 /// Reads and parses the running kernel's command line.
 pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
     let at = Place::at("/proc/cmdline");
     let text = sys::read(machine.sys(), &at, LONGEST).map_err(|e| machine.os(format!("read {at}"), e))?;
-    let cmdline = parse(&String::from_utf8_lossy(&text))?;
+    let mut typed = words(&String::from_utf8_lossy(&text));
+    typed.truncate(typed.iter().position(|word| word == END).unwrap_or(typed.len()));
+    typed.extend(machine.added().iter().cloned());
+    let cmdline = parse_words(typed)?;
     for name in cmdline.dialects.not_yet() {
         machine.warn(&format!("{name} is understood and not done yet: the boot goes on as if it were not there"));
     }
@@ -28,12 +34,12 @@ pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
 
 /// Parses a command line. Pure and total.
 pub fn parse(text: &str) -> Result<Cmdline> {
+    parse_words(words(text).into_iter().take_while(|word| word != END))
+}
+
+fn parse_words(words: impl IntoIterator<Item = String>) -> Result<Cmdline> {
     let mut cmdline = Cmdline::default();
-    for typed in words(text) {
-        // After `--` the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
-        if typed == "--" {
-            break;
-        }
+    for typed in words {
         cmdline.words += 1;
         let (name, value) = typed.split_once('=').unwrap_or((&typed, ""));
         let ours = name.starts_with("isolde.");

@@ -68,6 +68,11 @@ pub fn last_resort<S: Sys>(machine: &mut Machine<S>) -> Result<Infallible> {
     leave(machine, DEFAULT_MODPROBE)
 }
 
+/// Whether a failed boot can be handed to the distribution's own init.
+pub(crate) fn is_possible<S: Sys>(machine: &mut Machine<S>) -> bool {
+    ready(machine).is_ok()
+}
+
 /// Whether there is an init to delegate to.
 fn ready<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
     const DOING: &str = "delegate to the distribution's own init";

@@ -16,6 +16,7 @@ use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, name_of, normal};
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 use wishes::Wishes;
 
 /// Which modules are loaded, and in which order.
@@ -67,6 +68,11 @@ const INPUT: Order = Order {
     last: &[],
 };
 
+/// The class of PCI devices that USB hangs on (PCI Code and ID Assignment Specification, 0Ch 03h).
+const USB_CONTROLLER: &str = "bc0Csc03";
+/// How long a stick may take to show up at its controller. A hub waits 100 ms for the contacts and asks for 10 to 50 ms of
+/// reset, each again for a hub behind it (USB 2.0, 7.1.7.3 and 7.1.7.5).
+const USB_SETTLES: Duration = Duration::from_secs(1);
 /// A host for USB, and what comes after it: a stick on USB is the usual store, and its chain is known by name.
 const USB_HOSTS: &str = "kernel/drivers/usb/host/";
 const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
@@ -82,6 +88,10 @@ pub struct Drivers {
     catalogue: Catalogue,
     wishes: Wishes,
     order: &'static Order,
+    /// Keyboards are wanted as well.
+    input: bool,
+    /// When USB last gave a sign of life; `None` where there is none.
+    usb: Option<Duration>,
     asked: BTreeSet<String>,
     tried: BTreeSet<String>,
     queue: BTreeSet<Queued>,
@@ -111,11 +121,12 @@ pub fn load<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
     Ok(drivers)
 }
 
-/// Loads the drivers of keyboards, for the emergency.
-pub fn load_input<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
-    let mut drivers = start(machine, &INPUT)?;
-    while drivers.work(machine) {}
-    Ok(())
+/// For the emergency: what the boot would load, and keyboards. The boot may have failed before it loaded anything.
+pub fn for_a_person<S: Sys>(machine: &mut Machine<S>) -> Result<Drivers> {
+    machine.sys_mut().listen().map_err(|e| machine.os("listen for device events", e))?;
+    let mut drivers = empty(machine, &STORE)?;
+    drivers.want_input(machine)?;
+    Ok(drivers)
 }
 
 /// Answers the kernel's own request for a module; see `early`.
@@ -135,7 +146,7 @@ fn empty<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Driv
     let mut queue = BTreeSet::new();
     queue.extend(order.soon.iter().enumerate().map(|(n, name)| (order.first.len(), n, (*name).to_owned())));
     let (asked, tried) = (BTreeSet::new(), BTreeSet::new());
-    Ok(Drivers { catalogue, wishes, order, asked, tried, queue, described: Vec::new() })
+    Ok(Drivers { catalogue, wishes, order, input: false, usb: None, asked, tried, queue, described: Vec::new() })
 }
 
 fn start<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Drivers> {
@@ -145,13 +156,24 @@ fn start<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Driv
 }
 
 impl Drivers {
+    /// Where the kernel's own description of its devices cannot be read.
+    pub(crate) fn none() -> Drivers {
+        let (asked, tried, queue) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+        let (catalogue, wishes) = (Catalogue::empty(), Wishes::default());
+        Drivers { catalogue, wishes, order: &INPUT, input: true, usb: None, asked, tried, queue, described: Vec::new() }
+    }
+
     /// Handles what happened to the devices; `true` when block devices may have changed.
-    pub(super) fn handle<S: Sys>(&mut self, machine: &mut Machine<S>, events: Vec<Event>) -> Result<bool> {
+    pub(crate) fn handle<S: Sys>(&mut self, machine: &mut Machine<S>, events: Vec<Event>) -> Result<bool> {
         let mut block = false;
         for event in events {
             match event {
-                Event::Device { modalias } => self.devices(vec![modalias]),
+                Event::Device { modalias } => {
+                    self.note_usb(machine, &modalias);
+                    self.devices(vec![modalias]);
+                }
                 Event::Block => block = true,
+                Event::Typed { bytes } => machine.keep_typed(&bytes),
                 Event::Lost => {
                     self.coldplug(machine)?;
                     block = true;
@@ -161,8 +183,47 @@ impl Drivers {
         Ok(block)
     }
 
+    /// From now on drivers of keyboards are loaded too, after those of disks: somebody is to type.
+    pub(crate) fn want_input<S: Sys>(&mut self, machine: &mut Machine<S>) -> Result<()> {
+        if !self.input {
+            self.input = true;
+            self.asked.clear();
+            self.coldplug(machine)?;
+        }
+        Ok(())
+    }
+
+    /// Everything is looked at again.
+    pub(crate) fn look_again<S: Sys>(&mut self, machine: &mut Machine<S>) -> Result<()> {
+        self.asked.clear();
+        self.coldplug(machine)
+    }
+
+    /// When no disk on USB is on its way any more: once the drivers that answer at once are loaded, and nothing on USB
+    /// has shown up for a while. `None`: the drivers are not loaded yet.
+    pub(super) fn usb_settles_at(&self) -> Option<Duration> {
+        match self.usb {
+            None => Some(Duration::ZERO),
+            Some(_) if self.queue.first().is_some_and(|(place, ..)| *place < self.order.first.len()) => None,
+            Some(last) => Some(last.saturating_add(USB_SETTLES)),
+        }
+    }
+
+    /// Whether a file system can be mounted, or its driver is at hand.
+    pub(super) fn has_file_system<S: Sys>(&self, machine: &Machine<S>, fstype: &str) -> bool {
+        let module = if fstype == "iso9660" { "isofs" } else { fstype };
+        is_known(machine, fstype) || self.catalogue.files(module).is_some()
+    }
+
+    /// A controller, or a device on one.
+    fn note_usb<S: Sys>(&mut self, machine: &Machine<S>, modalias: &str) {
+        if modalias.starts_with("usb:") || (modalias.starts_with("pci:") && modalias.contains(USB_CONTROLLER)) {
+            self.usb = Some(machine.sys().now());
+        }
+    }
+
     /// Loads the next module; `false` when there is none left.
-    pub(super) fn work<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
+    pub(crate) fn work<S: Sys>(&mut self, machine: &mut Machine<S>) -> bool {
         if self.queue.first().is_none_or(|(place, ..)| *place >= self.order.first.len()) && !self.described.is_empty() {
             let described = std::mem::take(&mut self.described);
             self.devices(described);
@@ -171,6 +232,9 @@ impl Drivers {
         let next = self.queue.pop_first();
         if let Some((_, _, name)) = &next {
             self.module(machine, name);
+            if self.usb.is_some() && self.catalogue.files(name).is_some_and(|files| is_usb_host(&files)) {
+                self.usb = Some(machine.sys().now()); // it looks at its ports from now on
+            }
         }
         next.is_some()
     }
@@ -297,10 +361,17 @@ impl Drivers {
         let all = machine.sys().modaliases().map_err(|e| machine.os("list the devices", e))?;
         // A few tablets have their storage among the firmware's own devices. To look one up takes thirty times as long
         // as another, because their aliases begin with a wildcard, so that waits for an idle moment.
+        all.iter().for_each(|modalias| self.note_usb(machine, modalias));
         let (described, found) = all.into_iter().partition(|alias| alias.starts_with("acpi:"));
         self.described = described;
         self.devices(found);
         Ok(())
+    }
+
+    /// Where a module of that path has its turn; `None` when it is not loaded for devices.
+    fn place(&self, path: &str) -> Option<usize> {
+        let input = || Some(INPUT.place(path)? + self.order.first.len() + 1 + self.order.last.len());
+        self.order.place(path).or_else(|| if self.input { input() } else { None })
     }
 
     /// Queues what the devices ask for.
@@ -311,7 +382,7 @@ impl Drivers {
             }
             for name in self.catalogue.by_alias(&modalias) {
                 let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
-                if let Some(place) = self.order.place(&path).filter(|_| !NEVER.contains(&name.as_str())) {
+                if let Some(place) = self.place(&path).filter(|_| !NEVER.contains(&name.as_str())) {
                     self.queue.insert((place, 0, name));
                     if path.starts_with(USB_HOSTS) {
                         let chain = USB_DISK.into_iter().enumerate();
@@ -331,6 +402,10 @@ impl Order {
         let first = self.first.iter().position(|folder| path.starts_with(folder));
         first.or_else(|| self.last.iter().position(|folder| path.starts_with(folder)).map(|n| after_soon + n))
     }
+}
+
+fn is_usb_host(files: &[String]) -> bool {
+    files.last().is_some_and(|path| path.starts_with(USB_HOSTS))
 }
 
 /// A virtio device on PCI that no store can be on: its driver is the same as that of a disk, and takes its time. The

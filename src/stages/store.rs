@@ -2,15 +2,19 @@
 //!
 //! Takes   the plan and the loading drivers.
 //! Gives   [`Store`], mounted at [`op::STORE`]; the image that was asked for is in it.
-//! Leaves  every other device unmounted and unwritten. The store itself is mounted read-only, without replaying a
+//! Leaves  every other device unmounted and unwritten: one that has to be looked into is write-protected by the kernel
+//!         meanwhile. The store itself is mounted read-only, without replaying a
 //!         journal, unless a home directory on it was asked for or found.
 //! Fails   when nothing fits within the time, or when what was named has no such file. See cmdline-spec.md.
 
 mod candidates;
 pub(super) mod home_source;
+pub(crate) mod visit;
+mod waiting;
 
-use crate::error::{Cause, List, Result};
+use crate::error::{Cause, Result};
 use crate::families::{self, Asked, tree::Mounted};
+use crate::formats::ReadAt;
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
 use crate::mounting::{Mounting, mounting};
@@ -25,9 +29,8 @@ use rustix::mount::MountFlags;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
+use waiting::{Waiting, Wish};
 
-/// How often a waiting person is told what is being waited for.
-const SAY_EVERY: Duration = Duration::from_secs(3);
 /// Names that a message lists of the folder in which a file was missing.
 const NAMES_SHOWN: usize = 8;
 
@@ -61,23 +64,36 @@ impl fmt::Display for Store {
 
 /// Finds and mounts the store, waiting as long as the plan says.
 pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers) -> Result<Store> {
-    let begin = machine.sys().now();
-    let deadline = begin + plan.wait;
-    let mut say_at = begin + SAY_EVERY;
+    let mut waiting = Waiting::new(machine.sys().now(), plan.wait);
     let mut candidates = Candidates::default();
     let mut searched: BTreeSet<String> = BTreeSet::new();
     candidates.refresh(machine, &plan.store)?;
     loop {
         searched.retain(|name| candidates.has(name));
-        let fitting: Vec<Candidate> = choose(&plan.store, candidates.all()).into_iter().cloned().collect();
-        let mut without_file = None;
-        for candidate in fitting {
-            if !searched.insert(candidate.device.name.clone()) {
-                continue;
+        let settles_at = drivers.usb_settles_at();
+        let is_settled = settles_at.is_some_and(|at| at <= machine.sys().now()) || waiting.is_over(machine);
+        let fitting = choose(&plan.store, candidates.all()).into_iter();
+        let fitting: Vec<Candidate> =
+            fitting.filter(|candidate| !searched.contains(&candidate.device.name)).cloned().collect();
+        let (mut without_file, mut unsettled) = (None, false);
+        for candidate in &fitting {
+            if plan.store == StoreSpec::Any {
+                if let Some(reason) = reason_against(candidate, candidates.all()) {
+                    searched.insert(candidate.device.name.clone());
+                    machine.warn(&format!("passed over: {}: {reason}", candidate.describe()));
+                    continue;
+                }
+                // A stick that is on its way comes before an internal disk.
+                if !candidate.device.removable && !is_settled {
+                    unsettled = true;
+                    continue;
+                }
             }
-            match attempt(machine, plan, drivers, &candidate) {
+            searched.insert(candidate.device.name.clone());
+            match attempt(machine, plan, drivers, candidate, candidates.all()) {
                 Ok(Some(store)) => {
-                    say_others(machine, plan, &candidate, candidates.all());
+                    say_others(machine, plan, candidate, candidates.all());
+                    waiting.end(machine);
                     return Ok(store);
                 }
                 Ok(None) => {}
@@ -93,23 +109,49 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
         }
         // One module, then a look at what it brought; only when there is none left is there anything to wait for.
         let busy = drivers.work(machine);
-        let now = machine.sys().now();
-        if now >= deadline && !busy {
-            let (seen, waited) = (candidates.describe(), (now - begin).as_secs());
+        if waiting.is_over(machine) && !busy && !unsettled {
+            let (seen, waited) = (candidates.describe(), waiting.so_far(machine).as_secs());
             return Err(machine.error("find the store", Cause::NoStore { wanted: wanted(plan), seen, waited }));
         }
-        if now >= say_at {
-            say_at = now + SAY_EVERY;
-            let (seen, left) = (candidates.describe(), deadline.saturating_sub(now).as_secs());
-            let seen = List(&seen, "no block device");
-            machine.notice(&format!("waiting for a {}, {left} s left; so far: {seen}", wanted(plan)));
+        waiting.say(machine, drivers, &wanted(plan), &candidates)?;
+        let mut limit = if busy { Duration::ZERO } else { waiting.limit(machine) };
+        if let Some(at) = settles_at.filter(|_| unsettled) {
+            limit = limit.min(at.saturating_sub(machine.sys().now()));
         }
-        let limit = if busy { Duration::ZERO } else { say_at.min(deadline).saturating_sub(now) };
         let events = machine.sys_mut().wait_for_events(limit).map_err(|e| machine.os("wait for devices", e))?;
-        if drivers.handle(machine, events)? {
-            candidates.refresh(machine, &plan.store)?;
+        let changed = drivers.handle(machine, events)?;
+        match waiting.key(machine) {
+            Some(Wish::LookAgain) => {
+                drivers.look_again(machine)?;
+                (candidates, searched) = Default::default();
+                candidates.refresh(machine, &plan.store)?;
+            }
+            Some(Wish::Menu) => return Err(machine.error("find the store", Cause::Stopped { wanted: wanted(plan) })),
+            None if changed => candidates.refresh(machine, &plan.store)?,
+            None => {}
         }
     }
+}
+
+/// Why a volume that nobody named is left alone; `None` for one that may be looked into. Pure.
+///
+/// An internal volume that was not unmounted may belong to a system that sleeps: what stands on the disk is then not
+/// what that system will find when it wakes.
+fn reason_against<'a>(candidate: &Candidate, all: impl Iterator<Item = &'a Candidate>) -> Option<String> {
+    let format = candidate.format()?;
+    if candidate.device.removable || is_read_only(format) {
+        return None;
+    }
+    if candidate.is_dirty() {
+        return Some("it was not unmounted, and may belong to a system that sleeps".to_owned());
+    }
+    let asleep = hibernated(all)?;
+    Some(format!("{} holds a hibernated system, which it may belong to", asleep.describe()))
+}
+
+/// Where an internal disk has a hibernated system. Pure.
+fn hibernated<'a>(mut all: impl Iterator<Item = &'a Candidate>) -> Option<&'a Candidate> {
+    all.find(|other| other.format() == Some(Format::Hibernated) && !other.device.removable)
 }
 
 /// When an identity fits several devices, the person should know which one was taken. A disk and its own partition are
@@ -130,22 +172,29 @@ fn say_others<'a, S: Sys>(
 }
 
 /// Mounts one candidate and looks into it. `None`: it is not the one, and it is unmounted again.
-fn attempt<S: Sys>(
+fn attempt<'a, S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
     drivers: &mut Drivers,
     candidate: &Candidate,
+    all: impl Iterator<Item = &'a Candidate>,
 ) -> Result<Option<Store>> {
     let Some((format, how)) = candidate.format().and_then(|format| Some((format, mounting(format)?))) else {
         return Ok(None);
     };
-    if let Err(error) = mount(machine, drivers, candidate, &how) {
+    if let Err(error) = mount(machine, drivers, candidate, format, &how) {
         return skip_when_searching(machine, plan, error);
+    }
+    let asleep = format == Format::Ntfs && has_windows_asleep(machine);
+    if asleep && plan.store == StoreSpec::Any && !candidate.device.removable {
+        unmount(machine, candidate, format)?;
+        machine.warn(&format!("passed over: {}: Windows is hibernated on it", candidate.describe()));
+        return Ok(None);
     }
     let found = holds_image(machine, plan);
     if !matches!(found, Ok(true)) {
         let missing = missing_file(machine, plan, candidate);
-        machine.apply(&[Op::Unmount(Place::at(STORE))])?;
+        unmount(machine, candidate, format)?;
         return match (found, missing) {
             (Err(error), _) => skip_when_searching(machine, plan, error),
             (Ok(_), Some(cause)) if plan.store != StoreSpec::Any => Err(machine.error("find the image", cause)),
@@ -154,13 +203,49 @@ fn attempt<S: Sys>(
     }
     let removable = candidate.device.removable;
     let home = home_source::find(machine, plan, removable);
+    let sleeper = hibernated(all).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
     let access = match home.as_ref().map(|home| home.fits(format)) {
         None => Access::ReadOnly,
         Some(Err(why)) => Access::Refused(why),
-        Some(Ok(())) => make_writable(machine, candidate, &how)?,
+        Some(Ok(())) => match sleeper {
+            Some(why) => Access::Refused(why),
+            None => make_writable(machine, candidate, format, &how)?,
+        },
     };
+    protect(machine, candidate, format, false)?;
+    if candidate.is_dirty() && access != Access::ReadWrite && how.read_only.contains("no") {
+        let text = "it was not unmounted and its journal is not replayed: what was written last may be missing";
+        machine.warn(&format!("{}: {text}", candidate.describe()));
+    }
     let device = candidate.device.name.clone();
     Ok(Some(Store { device, format, description: candidate.describe(), home, access }))
+}
+
+/// The header of Windows' hibernation file; after a wake-up it begins otherwise.
+fn has_windows_asleep<S: Sys>(machine: &Machine<S>) -> bool {
+    let mut start = [0; 4];
+    let read = machine.sys().open(&Place::store("/hiberfil.sys")).and_then(|file| file.read_at(&mut start, 0));
+    read.is_ok() && start.eq_ignore_ascii_case(b"hibr")
+}
+
+/// File systems that no driver writes to.
+fn is_read_only(format: Format) -> bool {
+    matches!(format, Format::Iso9660 | Format::Udf | Format::Squashfs | Format::Erofs)
+}
+
+/// Has the kernel refuse every write to the device, or no longer.
+fn protect<S: Sys>(machine: &mut Machine<S>, candidate: &Candidate, format: Format, read_only: bool) -> Result<()> {
+    let device = format!("/dev/{}", candidate.device.name);
+    if is_read_only(format) { Ok(()) } else { machine.apply(&[Op::SetReadOnly { device, read_only }]) }
+}
+
+fn unmount<S: Sys>(machine: &mut Machine<S>, candidate: &Candidate, format: Format) -> Result<()> {
+    machine.apply(&[Op::Unmount(Place::at(STORE))])?;
+    // One that was pulled out meanwhile has nothing to be set.
+    if machine.sys().kind(&Place::at(format!("/dev/{}", candidate.device.name))).ok().flatten().is_none() {
+        return Ok(());
+    }
+    protect(machine, candidate, format, false)
 }
 
 fn op(how: &Mounting, candidate: &Candidate, access: MountFlags, options: &str) -> Op {
@@ -187,18 +272,37 @@ fn skip_when_searching<S: Sys>(
     Err(error)
 }
 
-fn mount<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, candidate: &Candidate, how: &Mounting) -> Result<()> {
+fn mount<S: Sys>(
+    machine: &mut Machine<S>,
+    drivers: &mut Drivers,
+    candidate: &Candidate,
+    format: Format,
+    how: &Mounting,
+) -> Result<()> {
     drivers.file_system(machine, how.fstype)?;
-    machine.apply(&[Op::MakeDir(Place::at(STORE)), op(how, candidate, MountFlags::RDONLY, how.read_only)])
+    machine.apply(&[Op::MakeDir(Place::at(STORE))])?;
+    protect(machine, candidate, format, true)?;
+    let mounted = machine.apply(&[op(how, candidate, MountFlags::RDONLY, how.read_only)]);
+    if mounted.is_err() {
+        protect(machine, candidate, format, false)?;
+    }
+    mounted
 }
 
 /// Mounts it again for writing. `noload` cannot be taken back by a remount, so the first mount has to go.
-fn make_writable<S: Sys>(machine: &mut Machine<S>, candidate: &Candidate, how: &Mounting) -> Result<Access> {
+fn make_writable<S: Sys>(
+    machine: &mut Machine<S>,
+    candidate: &Candidate,
+    format: Format,
+    how: &Mounting,
+) -> Result<Access> {
     let options = how.writable.unwrap_or_default();
     machine.apply(&[Op::Unmount(Place::at(STORE))])?;
+    protect(machine, candidate, format, false)?;
     match machine.apply(&[op(how, candidate, MountFlags::empty(), options)]) {
         Ok(()) => Ok(Access::ReadWrite),
         Err(error) => {
+            protect(machine, candidate, format, true)?;
             machine.apply(&[op(how, candidate, MountFlags::RDONLY, how.read_only)])?;
             Ok(Access::Refused(format!("{}: {}", error.doing, error.cause)))
         }

@@ -1,5 +1,7 @@
 //! The real kernel. Each method is a few system calls; nothing is decided here.
 
+mod blockdev;
+mod console;
 mod devices;
 mod initramfs;
 mod log;
@@ -12,7 +14,9 @@ mod uevents;
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use crate::formats::ReadAt;
 use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use rustix::event::{PollFd, poll};
 use rustix::fs::{Advice, Mode, OFlags};
+use rustix::io::Errno;
 use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
@@ -33,6 +37,7 @@ const ADVICE_STEP: u64 = 128 << 10;
 pub struct Linux {
     log: log::Log,
     uevents: Option<uevents::Socket>,
+    consoles: console::Consoles,
 }
 
 impl Linux {
@@ -147,6 +152,10 @@ impl Sys for Linux {
         devices::modaliases()
     }
 
+    fn without_driver(&self) -> io::Result<Vec<String>> {
+        devices::without_driver()
+    }
+
     fn listen(&mut self) -> io::Result<()> {
         if self.uevents.is_none() {
             self.uevents = Some(uevents::Socket::open()?);
@@ -155,10 +164,18 @@ impl Sys for Linux {
     }
 
     fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
-        match &self.uevents {
-            Some(socket) => socket.wait(limit),
-            None => Err(io::Error::new(io::ErrorKind::NotConnected, "nobody listens for events")),
+        let mut ready: Vec<PollFd<'_>> = self.consoles.poll_fds().collect();
+        ready.extend(self.uevents.iter().map(uevents::Socket::poll_fd));
+        let timeout = limit.try_into().map_err(io::Error::other)?;
+        match poll(&mut ready, Some(&timeout)) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        drop(ready);
+        let mut events = self.uevents.as_ref().map_or(Ok(Vec::new()), uevents::Socket::events)?;
+        let bytes = self.consoles.typed();
+        events.extend((!bytes.is_empty()).then_some(Event::Typed { bytes }));
+        Ok(events)
     }
 
     fn load_module(&mut self, module: &File, parameters: &str) -> io::Result<()> {
@@ -198,6 +215,7 @@ impl Sys for Linux {
                 let flags = UnmountFlags::NOFOLLOW | UnmountFlags::DETACH;
                 Ok(rustix::mount::unmount(at.full(), flags)?)
             }
+            Op::SetReadOnly { device, read_only } => blockdev::set_read_only(device, *read_only),
             Op::Own { at, mode, uid, gid } => paths::own(at, *mode, *uid, *gid),
             Op::Symlink { to, at } => paths::symlink(to, at),
             Op::Write { at, text } => {
@@ -215,6 +233,7 @@ impl Sys for Linux {
 
     fn exec(&mut self, program: &Path, arguments: &[OsString]) -> io::Result<Infallible> {
         self.log.restore();
+        self.consoles.close();
         Err(Command::new(program).args(arguments).exec())
     }
 
@@ -226,7 +245,24 @@ impl Sys for Linux {
         std::thread::sleep(time);
     }
 
+    fn open_consoles(&mut self) -> usize {
+        self.consoles.open()
+    }
+
+    fn close_consoles(&mut self) {
+        self.consoles.close();
+    }
+
+    fn show(&mut self, text: &str) {
+        self.consoles.show(text);
+    }
+
+    fn kernel_log(&self) -> io::Result<String> {
+        log::read_all()
+    }
+
     fn shell(&mut self) -> io::Result<()> {
+        self.consoles.close();
         process::shell()
     }
 

@@ -53,6 +53,40 @@ pub struct BlockDevice {
     pub size: u64,
     /// Removable, or on USB: searched first.
     pub removable: bool,
+    /// How it is connected, for people.
+    pub bus: Bus,
+}
+
+/// How a block device is connected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)] // the names are those of the buses
+pub enum Bus {
+    Usb,
+    Ata,
+    Nvme,
+    Mmc,
+    Virtio,
+    Scsi,
+    /// Made of other block devices.
+    Mapped,
+    #[default]
+    Other,
+}
+
+impl Bus {
+    /// The bus in a word; `None` where it says nothing.
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Bus::Usb => Some("usb"),
+            Bus::Ata => Some("ata"),
+            Bus::Nvme => Some("nvme"),
+            Bus::Mmc => Some("mmc"),
+            Bus::Virtio => Some("virtio"),
+            Bus::Scsi => Some("scsi"),
+            Bus::Mapped => Some("mapped"),
+            Bus::Other => None,
+        }
+    }
 }
 
 /// Something happened to the devices (kernel: Documentation/core-api/kobject.rst, uevents).
@@ -67,6 +101,11 @@ pub enum Event {
     Block,
     /// The kernel had to drop events: look at everything again.
     Lost,
+    /// Somebody typed this at a console, since [`Sys::open_consoles`].
+    Typed {
+        /// The bytes as the terminal sent them.
+        bytes: Vec<u8>,
+    },
 }
 
 /// How a program in the new root ended.
@@ -148,8 +187,11 @@ pub trait Sys {
     /// The modalias of every device that has one.
     fn modaliases(&self) -> io::Result<Vec<String>>;
 
-    /// Waits until something happens to the devices, at most `limit`; empty when the time is over. Events since the
-    /// first call of [`Sys::listen`] are not missed.
+    /// The modalias of every device on PCI, USB, SCSI and virtio that no driver has taken.
+    fn without_driver(&self) -> io::Result<Vec<String>>;
+
+    /// Waits until something happens to the devices or somebody types, at most `limit`; empty when the time is over.
+    /// Device events since the first call of [`Sys::listen`] are not missed.
     fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>>;
 
     /// Starts to collect events.
@@ -181,6 +223,20 @@ pub trait Sys {
 
     /// Does nothing for this long.
     fn sleep(&mut self, time: Duration);
+
+    /// Takes every console that the kernel writes to, byte by byte and without echo (`termios(3)`, raw mode); gives how
+    /// many there are. Those that are open already stay so.
+    fn open_consoles(&mut self) -> usize;
+
+    /// Gives the consoles back as they were.
+    fn close_consoles(&mut self);
+
+    /// Writes to every console: text of many lines, or an echo. Control characters other than line ends are shown, not
+    /// sent.
+    fn show(&mut self, text: &str);
+
+    /// The kernel's log so far, one line for each record (`/dev/kmsg`, kernel: Documentation/ABI/testing/dev-kmsg).
+    fn kernel_log(&self) -> io::Result<String>;
 
     /// Runs the initramfs' own shell on the console until it ends; an error when there is none.
     fn shell(&mut self) -> io::Result<()>;

@@ -34,7 +34,7 @@ use mounts::{Namespace, System};
 use paths::{Found, Last};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -59,6 +59,7 @@ pub enum Ending {
 enum Failure {
     Nth(usize),
     Containing(String),
+    FirstContaining(String),
 }
 
 /// See the module's own text.
@@ -76,6 +77,10 @@ pub struct Record {
     loops: usize,
     /// What is behind each loop device: its file system and its file.
     attached: BTreeMap<String, (usize, Arc<Content>)>,
+    /// The file system at /sys.
+    sysfs: Option<usize>,
+    /// Block devices that take no writes.
+    protected: BTreeSet<String>,
     ending: Option<Ending>,
     at_end: Option<fn(&Record, Ending)>,
 }
@@ -99,6 +104,8 @@ impl Record {
             devtmpfs,
             loops: 0,
             attached: BTreeMap::new(),
+            sysfs: None,
+            protected: BTreeSet::new(),
             ending: None,
             at_end: None,
         };
@@ -114,6 +121,11 @@ impl Record {
     /// Every change whose text contains this fails.
     pub fn fail_when(&mut self, text: &str, errno: Errno) {
         self.failures.push((Failure::Containing(text.to_owned()), errno));
+    }
+
+    /// The next change whose text contains this fails; later ones do not.
+    pub fn fail_once(&mut self, text: &str, errno: Errno) {
+        self.failures.push((Failure::FirstContaining(text.to_owned()), errno));
     }
 
     /// Called where the boot or the emergency would not return: after exec, after halt, and in a wait without end. It
@@ -155,12 +167,17 @@ impl Record {
     fn change<T>(&mut self, text: String, act: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
         let number = self.changes;
         self.changes += 1;
-        let asked = self.failures.iter().find(|(failure, _)| match failure {
+        let asked = self.failures.iter().position(|(failure, _)| match failure {
             Failure::Nth(n) => *n == number,
-            Failure::Containing(part) => text.contains(part),
+            Failure::Containing(part) | Failure::FirstContaining(part) => text.contains(part),
+        });
+        let asked = asked.and_then(|at| match self.failures.get(at) {
+            Some((Failure::FirstContaining(_), _)) => Some(self.failures.remove(at).1),
+            Some((_, errno)) => Some(*errno),
+            None => None,
         });
         let done = match asked {
-            Some((_, errno)) => Err((*errno).into()),
+            Some(errno) => Err(errno.into()),
             None => act(self),
         };
         self.journal.change(text, &done);
@@ -178,6 +195,7 @@ impl Record {
     fn make_nodes(&mut self) {
         let plugged: Vec<String> = self.devices.plugged.keys().chain(self.attached.keys()).cloned().collect();
         self.on_devices.retain(|name, _| plugged.contains(name));
+        self.protected.retain(|name| plugged.contains(name));
         let Some(dev) = self.space.system_mut(self.devtmpfs) else { return };
         let is_node = |(path, node): (&PathBuf, &Node)| matches!(node, Node::Block(_)).then(|| path.clone());
         let nodes: Vec<PathBuf> = dev.tree.nodes().filter_map(is_node).collect();
@@ -188,6 +206,14 @@ impl Record {
         if self.devices.knows("loop") {
             dev.tree.insert("loop-control", Node::Other);
         }
+    }
+
+    /// /sys/module/NAME/initstate of what is loaded (kernel: Documentation/ABI/testing/sysfs-module).
+    fn show_modules(&mut self) {
+        let loaded: Vec<String> = self.devices.loaded().map(str::to_owned).collect();
+        let Some(sysfs) = self.sysfs.and_then(|system| self.space.system_mut(system)) else { return };
+        let tree = std::mem::take(&mut sysfs.tree);
+        sysfs.tree = loaded.iter().fold(tree, |tree, name| tree.file(&format!("module/{name}/initstate"), "live\n"));
     }
 
     fn proc_tree(&self) -> Tree {
@@ -214,6 +240,10 @@ impl Record {
             _ => return self.mount_device(fstype, source, target, flags),
         };
         let system = self.space.add_system(System { fstype: name, source: new, tree, read_only: false });
+        if fstype == "sysfs" {
+            self.sysfs = Some(system);
+            self.show_modules();
+        }
         self.space.mount(system, target, flags, None)
     }
 
@@ -223,6 +253,9 @@ impl Record {
         let name = name.clone();
         let content = self.bytes_of(&name)?;
         let read_only = flags.contains(MountFlags::RDONLY) || READ_ONLY.contains(&fstype);
+        if !read_only && self.protected.contains(&name) {
+            return Err(Errno::ACCESS.into());
+        }
         let system = match self.on_devices.get(&name).copied() {
             Some(system) => system,
             None => {
@@ -243,6 +276,18 @@ impl Record {
         }
         known.read_only = read_only;
         self.space.mount_by(source, system, target, flags)
+    }
+
+    fn set_read_only(&mut self, device: &str, read_only: bool) -> io::Result<()> {
+        let node = self.space.locate(&Place::at(device))?;
+        let Some(Node::Block(name)) = self.space.node(&node) else { return Err(Errno::NOTTY.into()) };
+        let name = name.clone();
+        if read_only {
+            self.protected.insert(name)
+        } else {
+            self.protected.remove(&name)
+        };
+        Ok(())
     }
 
     /// What is on a block device. A loop device is empty again when nothing of it is mounted any more (autoclear).
@@ -291,6 +336,7 @@ impl Record {
             Op::Move { source, target } => self.space.move_mount(source, target),
             Op::Unmount(at) => self.space.unmount(at),
             Op::Detach(at) => self.space.detach(at),
+            Op::SetReadOnly { device, read_only } => self.set_read_only(device, *read_only),
             Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),

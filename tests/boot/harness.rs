@@ -45,14 +45,17 @@ pub fn boot_with(world: &World, prepare: impl FnOnce(&mut Record)) -> Outcome {
     record.at_end(stop);
     prepare(&mut record);
     let mut machine = Machine::new(record);
-    let (unwound, error) = match catch_unwind(AssertUnwindSafe(|| isolde::boot(&mut machine))) {
-        Err(unwound) => (unwound, None),
-        Ok(Err(error)) => {
-            let changes = machine.sys().journal().changes().count();
-            let unwound = catch_unwind(AssertUnwindSafe(|| -> () { emergency(machine, &error) }));
-            (unwound.expect_err("the emergency never returns"), Some((error, changes)))
+    let (unwound, error) = loop {
+        let error = match catch_unwind(AssertUnwindSafe(|| isolde::boot(&mut machine))) {
+            Err(unwound) => break (unwound, None),
+            Ok(Err(error)) => error,
+            Ok(Ok(never)) => match never {},
+        };
+        let changes = machine.sys().journal().changes().count();
+        // It returns when the boot is to begin again.
+        if let Err(unwound) = catch_unwind(AssertUnwindSafe(|| emergency(&mut machine, &error))) {
+            break (unwound, Some((error, changes)));
         }
-        Ok(Ok(never)) => match never {},
     };
     match unwound.downcast::<End>() {
         Ok(end) => Outcome { end: *end, error },

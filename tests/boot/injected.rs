@@ -26,8 +26,11 @@ fn judge(outcome: &Outcome, changes: &[String], n: usize) -> Result<&'static str
     let warned = end.journal.log(Level::Warning).any(|line| line.contains(words(failed)));
     match &outcome.error {
         Some((error, done)) if error.to_string().contains(words(failed)) => {
-            if *done != n + 1 {
-                return Err(format!("{} operations after the failed one", done - n - 1));
+            // But for what takes back the write protection.
+            let after = end.journal.changes().take(*done).skip(n + 1);
+            let after: Vec<&str> = after.filter(|change| !change.starts_with("blockdev --setrw ")).collect();
+            if !after.is_empty() {
+                return Err(format!("after the failed one: {after:?}"));
             }
             if !end.journal.log(Level::Error).any(|line| *line == error.to_string()) {
                 return Err("the error is not in the log".into());
@@ -64,9 +67,9 @@ fn passed_over(outcome: &Outcome, failed: &str) -> bool {
 /// The default policy: a shell, and a reboot after it. Where the initramfs is empty there is no shell.
 fn acted(outcome: &Outcome, failed: usize) -> Result<(), String> {
     let after: Vec<&str> = outcome.end.journal.changes().skip(failed + 1).collect();
-    let shell = after.contains(&"shell");
+    let menu = outcome.end.journal.shown().contains("  p  power off\n");
     match outcome.end.ending {
-        Ending::Halted(_) | Ending::Waiting if shell => Ok(()),
+        Ending::Waiting if menu => Ok(()),
         other => Err(format!("the emergency ended with {other:?} after {after:?}")),
     }
 }

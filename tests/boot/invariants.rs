@@ -5,6 +5,7 @@ use super::modules::needs;
 use isolde::error::Cause;
 use isolde::sys::Level;
 use isolde::sys::record::{Ending, Line};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The options of a `mount -t TYPE -o OPTIONS …` line.
@@ -55,6 +56,7 @@ pub fn check(outcome: &Outcome) -> Result<(), String> {
 /// One device stays mounted; the others are unmounted again; writing only with a home; no journal is replayed.
 fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
     let mut at: Option<&str> = None;
+    let mut protected = BTreeSet::new();
     for line in done {
         if *line == "umount /run/isolde/store" {
             at = None;
@@ -62,6 +64,14 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         // The text of a link touches nothing.
         let touches = |word: &&str| word.starts_with("/dev/sd") && !line.starts_with("ln -s ");
         let Some(device) = line.split(' ').find(touches) else { continue };
+        if line.starts_with("blockdev --set") {
+            if line.starts_with("blockdev --setro") {
+                protected.insert(device)
+            } else {
+                protected.remove(device)
+            };
+            continue;
+        }
         if !line.starts_with("mount -t") {
             return Err(format!("{line}: a device is not to be touched otherwise"));
         }
@@ -79,6 +89,8 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
             if outcome.error.is_none() && !home && !refused {
                 return Err(format!("{line}: mounted for writing, and no home is used"));
             }
+        } else if !line.starts_with("mount -t iso9660") && !protected.contains(device) {
+            return Err(format!("{line}: the device is not write-protected"));
         } else if line.starts_with("mount -t ext4") && !options.contains(&"noload") {
             return Err(format!("{line}: would replay a journal"));
         }

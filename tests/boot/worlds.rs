@@ -1,8 +1,8 @@
 //! The machines, media and images of the scenarios, made by code.
 
 use super::modules::{RELEASE, behaviour, with_index};
-use isolde::sys::BlockDevice;
 use isolde::sys::record::{Arrival, Arrives, Content, Medium, Tree, World};
+use isolde::sys::{BlockDevice, Bus};
 
 pub const UUID: &str = "0b8d8cfa-6a8c-4d4e-9b0a-3f8c2f1e0d5c";
 pub const SERIAL: &str = "AB12-34CD";
@@ -54,8 +54,30 @@ pub fn disk(name: &str, content: Content) -> Arrival {
         partition: number,
         size: content.size(),
         removable: true,
+        bus: Bus::Usb,
     };
     Arrival::now(Arrives::Device(device, content)).needing("sd_mod")
+}
+
+/// A partition of a disk inside the machine.
+pub fn internal(name: &str, content: Content) -> Arrival {
+    let mut arrival = disk(name, content);
+    if let Arrives::Device(device, _) = &mut arrival.what {
+        (device.removable, device.bus) = (false, Bus::Ata);
+    }
+    arrival
+}
+
+/// Swap space with a system that sleeps.
+pub fn hibernated() -> Content {
+    let mut bytes = vec![0; 64 << 10];
+    bytes[4086..4096].copy_from_slice(b"S1SUSPEND\0");
+    Content::new(bytes)
+}
+
+/// Somebody types this at a console, so many seconds after the kernel's start.
+pub fn typed(text: &str, seconds: u64) -> Arrival {
+    Arrival::now(Arrives::Typed(text.into())).after(seconds)
 }
 
 /// The partition table of a disk with one Linux partition (UEFI specification, 5.2.1, legacy master boot record).

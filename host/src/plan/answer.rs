@@ -165,6 +165,7 @@ fn steps(journal: &Journal, last: &str) -> Vec<Step> {
             Line::Change { text, refused } => {
                 operations.push(Operation { text: without_length(text), refused: refused.clone() });
             }
+            Line::Shown { .. } => {} // for a person who is not there
             Line::Log { level, text } => {
                 let (stage, says) = text.split_once(": ").unwrap_or(("", text));
                 let says = match level {

@@ -10,8 +10,8 @@ use super::image;
 use super::notes::Notes;
 use anyhow::{Context, Result, bail};
 use isolde::source::StoreSpec;
-use isolde::sys::BlockDevice;
 use isolde::sys::record::{Arrival, Arrives, Content, Medium};
+use isolde::sys::{BlockDevice, Bus};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ fn node(spec: &StoreSpec) -> Option<&str> {
 
 fn device(name: &str, disk: Option<(String, u32)>, size: u64, content: Content) -> Arrival {
     let (disk, partition) = disk.unzip();
-    let device = BlockDevice { name: name.to_owned(), disk, partition, size, removable: true };
+    let device = BlockDevice { name: name.to_owned(), disk, partition, size, removable: true, bus: Bus::Usb };
     Arrival::now(Arrives::Device(device, content))
 }
 

@@ -14,5 +14,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         label: name(slice(sb, 0x12b, 256)?),
         // Of this device; total_bytes at 0x70 is the sum over all devices.
         size: le64(sb, 0xc9 + 8),
+        // A log tree: what fsync(2) wrote since the last commit.
+        dirty: le64(sb, 0x60)? != 0,
     })
 }

@@ -1,8 +1,10 @@
 //! exFAT. Structure: Microsoft's "exFAT file system specification", boot sector at byte 0.
 
 use super::{Format, Medium, Superblock};
-use crate::formats::fields::{has, le32, le64, name_utf16le, serial32, slice, u8_at};
+use crate::formats::fields::{has, le16, le32, le64, name_utf16le, serial32, slice, u8_at};
 
+/// In VolumeFlags: set while mounted for writing.
+const VOLUME_DIRTY: u16 = 0x2;
 /// Bytes of the root directory that are searched for the label, at most; blkid looks at 10000 entries of 32.
 const DIRECTORY_LIMIT: u64 = 10_000 * 32;
 /// Bytes of it that are read at once.
@@ -29,6 +31,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: serial32(le32(boot, 0x64)?),
         label: label(medium, boot, sector_shift, cluster_shift),
         size: le64(boot, 0x48)?.checked_mul(1 << sector_shift),
+        dirty: le16(boot, 0x6a)? & VOLUME_DIRTY != 0,
     })
 }
 

@@ -1,9 +1,11 @@
 //! ext2, ext3, ext4. Structure: `struct ext4_super_block` in the kernel's fs/ext4/ext4.h, at byte 1024.
 
 use super::{Format, Medium, Superblock};
-use crate::formats::fields::{has, le32, name, slice, uuid};
+use crate::formats::fields::{has, le16, le32, name, slice, uuid};
 
 const HAS_JOURNAL: u32 = 0x4; // in s_feature_compat
+const RECOVER: u32 = 0x4; // in s_feature_incompat: the journal holds what is not in its place yet
+const VALID: u16 = 0x1; // in s_state: unmounted; counts where there is no journal
 const JOURNAL_DEV: u32 = 0x8; // in s_feature_incompat: this is a journal, not a file system
 const SIXTY_FOUR_BIT: u32 = 0x80; // in s_feature_incompat: s_blocks_count_hi counts
 const EXT2_INCOMPAT: u32 = 0x2 | 0x10; // filetype, meta_bg
@@ -35,10 +37,12 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
     let high = if incompat & SIXTY_FOUR_BIT != 0 { le32(sb, 0x150)? } else { 0 };
     let blocks = u64::from(high) << 32 | u64::from(le32(sb, 0x04)?);
     let block_size = 1024_u64.checked_shl(le32(sb, 0x18)?).filter(|&size| size != 0);
+    let dirty = if compat & HAS_JOURNAL != 0 { incompat & RECOVER != 0 } else { le16(sb, 0x3a)? & VALID == 0 };
     Some(Superblock {
         format,
         uuid: uuid(sb, 0x68),
         label: name(slice(sb, 0x78, 16)?),
         size: block_size.and_then(|size| size.checked_mul(blocks)),
+        dirty: dirty && format != Format::ExtJournal,
     })
 }

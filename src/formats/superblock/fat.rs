@@ -16,6 +16,8 @@ const SIGNS: [(usize, &[u8]); 6] = [
     (0x36, b"FAT     "),
 ];
 
+/// Before the extended signature: set while mounted for writing (FAT_STATE_DIRTY in the kernel's fs/fat/fat.h).
+const STATE_DIRTY: u8 = 0x1;
 /// Bytes of a root directory that are searched. A volume label is one of the first entries in practice.
 const DIRECTORY_LIMIT: u64 = 256 * 1024;
 /// Bytes of it that are read at once.
@@ -59,6 +61,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: if serial { serial32(le32(boot, extended + 1)?) } else { None },
         label: label.as_deref().and_then(name),
         size: Some(geometry.volume),
+        dirty: u8_at(boot, extended - 1)? & STATE_DIRTY != 0,
     })
 }
 

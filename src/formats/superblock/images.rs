@@ -25,5 +25,6 @@ pub(super) fn erofs(medium: &Medium) -> Option<Superblock> {
         uuid: uuid(sb, 48),
         label: name(slice(sb, 64, 16)?),
         size: block_size.and_then(|size| size.checked_mul(le32(sb, 36)?.into())),
+        dirty: false,
     })
 }

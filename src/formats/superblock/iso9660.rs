@@ -36,6 +36,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: date(primary, 830).or_else(|| date(primary, 813)), // modified, else created
         label,
         size: u64::from(le32(primary, 80)?).checked_mul(le16(primary, 128)?.into()),
+        dirty: false,
     })
 }
 

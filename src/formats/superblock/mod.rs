@@ -105,11 +105,14 @@ pub struct Superblock {
     pub label: Option<String>,
     /// Bytes the file system says it needs; `None` where the format does not say. More than the medium has: it was cut off.
     pub size: Option<u64>,
+    /// It was not unmounted: a journal waits to be replayed, or the mark of a mount was not taken back. It may belong to
+    /// a system that sleeps. XFS does not say so in a place that is quickly read, and counts as clean.
+    pub dirty: bool,
 }
 
 impl Superblock {
     fn new(format: Format) -> Self {
-        Self { format, uuid: None, label: None, size: None }
+        Self { format, uuid: None, label: None, size: None, dirty: false }
     }
 }
 

@@ -5,7 +5,9 @@ use crate::formats::fields::{has, le16, le32, le64, name_utf16le, slice, u8_at};
 
 const RECORD_VOLUME: u64 = 3;
 const ATTRIBUTE_VOLUME_NAME: u32 = 0x60;
+const ATTRIBUTE_VOLUME_INFORMATION: u32 = 0x70;
 const ATTRIBUTE_END: u32 = 0xffff_ffff;
+const VOLUME_DIRTY: u16 = 0x1; // in the flags of the volume information
 
 pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
     let boot = medium.head(0, 512)?;
@@ -45,6 +47,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: Some(le64(boot, 0x48)?).filter(|&serial| serial != 0).map(|serial| format!("{serial:016X}")),
         label: volume.as_deref().and_then(volume_name),
         size: le64(boot, 0x28)?.checked_mul(sector),
+        dirty: volume.as_deref().and_then(volume_flags).is_some_and(|flags| flags & VOLUME_DIRTY != 0),
     })
 }
 
@@ -55,8 +58,17 @@ fn record_at(medium: &Medium, table: u64, len: u64, number: u64) -> Option<Vec<u
     has(&record, 0, b"FILE").then(|| record.into_owned())
 }
 
-/// The attribute "volume name" of a record.
 fn volume_name(record: &[u8]) -> Option<String> {
+    name_utf16le(attribute(record, ATTRIBUTE_VOLUME_NAME)?)
+}
+
+/// `struct VOLUME_INFO`: eight unused bytes, the version in two, the flags.
+fn volume_flags(record: &[u8]) -> Option<u16> {
+    le16(attribute(record, ATTRIBUTE_VOLUME_INFORMATION)?, 10)
+}
+
+/// The value of the first attribute of that kind; those that are looked for here are in the record itself.
+fn attribute(record: &[u8], wanted: u32) -> Option<&[u8]> {
     let mut at = usize::from(le16(record, 0x14)?);
     loop {
         let kind = le32(record, at)?;
@@ -64,9 +76,9 @@ fn volume_name(record: &[u8]) -> Option<String> {
         if kind == ATTRIBUTE_END || len < 24 {
             return None;
         }
-        if kind == ATTRIBUTE_VOLUME_NAME {
+        if kind == wanted {
             let value = at.checked_add(usize::from(le16(record, at + 20)?))?;
-            return name_utf16le(slice(record, value, le32(record, at + 16)? as usize)?);
+            return slice(record, value, le32(record, at + 16)? as usize);
         }
         at = at.checked_add(len)?;
     }

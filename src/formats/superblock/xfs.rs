@@ -31,5 +31,6 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: uuid(sb, 0x20),
         label: name(slice(sb, 0x6c, 12)?),
         size: blocks.checked_mul(block_size.into()),
+        dirty: false,
     })
 }

@@ -41,6 +41,12 @@ struct Module {
 }
 
 impl Catalogue {
+    /// One without any module.
+    pub(super) fn empty() -> Catalogue {
+        let (folder, source) = (Place::at("/lib/modules"), Source::Modules(BTreeMap::new()));
+        Catalogue { folder, source, soft: BTreeMap::new() }
+    }
+
     /// Reads what is there. Without any module the catalogue is empty: a kernel may have all it needs built in.
     pub(super) fn read<S: Sys>(machine: &mut Machine<S>, release: &str) -> Catalogue {
         let folder = Place::at(format!("/lib/modules/{release}"));

@@ -6,7 +6,7 @@ use crate::formats::superblock::{Format, Superblock, probe};
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::source::StoreSpec;
-use crate::sys::{BlockDevice, Sys};
+use crate::sys::{BlockDevice, Bus, Sys};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -27,10 +27,16 @@ impl Candidate {
         self.superblock.as_ref().map(|superblock| superblock.format)
     }
 
-    /// `/dev/sda1 vfat "EFI" (200 MiB)`
+    /// Not unmounted by who used it last.
+    pub(super) fn is_dirty(&self) -> bool {
+        self.superblock.as_ref().is_some_and(|superblock| superblock.dirty)
+    }
+
+    /// `/dev/sda1 vfat "EFI" (200 MiB, usb)`
     pub(super) fn describe(&self) -> String {
         let name = format!("/dev/{}", self.device.name);
-        let size = format!("({} MiB)", self.device.size >> 20);
+        let bus = self.device.bus.name().map_or(String::new(), |bus| format!(", {bus}"));
+        let size = format!("({} MiB{bus})", self.device.size >> 20);
         match &self.superblock {
             Some(Superblock { format, label: Some(label), .. }) => format!("{name} {} {label:?} {size}", format.name()),
             Some(Superblock { format, .. }) => format!("{name} {} {size}", format.name()),
@@ -56,14 +62,16 @@ fn same_id(have: Option<&str>, want: &str) -> bool {
     have.is_some_and(|have| have.eq_ignore_ascii_case(want))
 }
 
-/// Those that fit, in the order of cmdline-spec.md, "Which store": removable devices first, partitions before the disk
-/// that they are on, then by name. The order in which they arrived does not count. Pure.
+/// Those that fit, in the order of cmdline-spec.md, "Which store": removable devices first, then what is loaded first and
+/// answers at once, partitions before the disk that they are on, then by name. The order in which they arrived does not
+/// count. Pure.
 pub(super) fn choose<'a>(spec: &StoreSpec, all: impl IntoIterator<Item = &'a Candidate>) -> Vec<&'a Candidate> {
     let mut fitting: Vec<&Candidate> = all.into_iter().filter(|candidate| candidate.fits(spec)).collect();
     fitting.sort_unstable_by_key(|candidate| {
         let device = &candidate.device;
         let partition = Reverse(device.partition.is_some());
-        (Reverse(device.removable), partition, device.name.len(), device.name.clone())
+        let slow = !matches!(device.bus, Bus::Nvme | Bus::Virtio | Bus::Mmc);
+        (Reverse(device.removable), slow && !device.removable, partition, device.name.len(), device.name.clone())
     });
     fitting
 }
@@ -152,12 +160,14 @@ mod tests {
 
     fn candidate(name: &str, removable: bool, label: Option<&str>) -> Candidate {
         let partition = name.find(|c: char| c.is_ascii_digit()).map(|_| 1);
-        let device = BlockDevice { name: name.into(), disk: None, partition, size: 1 << 20, removable };
+        let bus = if removable { Bus::Usb } else { Bus::Ata };
+        let device = BlockDevice { name: name.into(), disk: None, partition, size: 1 << 20, removable, bus };
         let superblock = label.map(|l| Superblock {
             format: Format::Ext4,
             uuid: Some("AB-CD".into()),
             label: Some(l.into()),
             size: None,
+            dirty: false,
         });
         Candidate { device, superblock, partition: None }
     }

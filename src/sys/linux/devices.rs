@@ -1,6 +1,6 @@
 //! What /sys says of the devices (kernel: Documentation/ABI/stable/sysfs-block, testing/sysfs-bus-*).
 
-use crate::sys::BlockDevice;
+use crate::sys::{BlockDevice, Bus};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -39,9 +39,9 @@ pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
         let path = std::fs::read_link(&folder).unwrap_or_default();
         let disk = partition.and_then(|_| path.parent()?.file_name()?.to_str().map(str::to_owned));
         let of_disk = Path::new("/sys/class/block").join(disk.as_deref().unwrap_or(&name));
-        let on_usb = path.components().any(|part| part.as_os_str().to_str().is_some_and(is_usb));
-        let removable = on_usb || number(&of_disk.join("removable")) == Some(1);
-        devices.push(BlockDevice { name, disk, partition, size, removable });
+        let bus = bus(&path);
+        let removable = bus == Bus::Usb || number(&of_disk.join("removable")) == Some(1);
+        devices.push(BlockDevice { name, disk, partition, size, removable, bus });
     }
     devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(devices)
@@ -72,17 +72,49 @@ pub(super) fn modaliases() -> io::Result<Vec<String>> {
     Ok(all.into_iter().filter(|modalias| !modalias.is_empty()).collect())
 }
 
+/// Of the devices on buses that a store or a keyboard can be on. The link `driver` is there once one has taken it.
+pub(super) fn without_driver() -> io::Result<Vec<String>> {
+    let mut all = BTreeSet::new();
+    for bus in ["pci", "usb", "scsi", "virtio"] {
+        for device in std::fs::read_dir(format!("/sys/bus/{bus}/devices")).into_iter().flatten().flatten() {
+            if !device.path().join("driver").exists()
+                && let Ok(text) = std::fs::read_to_string(device.path().join("modalias"))
+            {
+                all.insert(text.trim_end().to_owned());
+            }
+        }
+    }
+    Ok(all.into_iter().collect())
+}
+
+/// By the names of the folders above it, the nearest to the root first: a card reader on USB is on USB.
+fn bus(path: &Path) -> Bus {
+    const NAMES: [(&str, Bus); 7] = [
+        ("usb", Bus::Usb), // usb1, the root hub
+        ("ata", Bus::Ata),
+        ("nvme", Bus::Nvme),
+        ("mmc_host", Bus::Mmc),
+        ("virtio", Bus::Virtio),
+        ("host", Bus::Scsi),
+        ("virtual", Bus::Mapped),
+    ];
+    let named = |part: &str| {
+        let of = |(name, bus): &(&str, Bus)| match part.strip_prefix(name) {
+            Some("") if matches!(bus, Bus::Nvme | Bus::Mmc | Bus::Mapped) => Some(*bus),
+            Some(number) if is_number(number) => Some(*bus),
+            _ => None,
+        };
+        NAMES.iter().find_map(of)
+    };
+    path.components().find_map(|part| named(part.as_os_str().to_str()?)).unwrap_or_default()
+}
+
 fn number(path: &Path) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn is_number(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// `usb1`, the root hub's folder.
-fn is_usb(part: &str) -> bool {
-    part.strip_prefix("usb").is_some_and(is_number)
 }
 
 #[cfg(test)]
@@ -96,9 +128,18 @@ mod tests {
     }
 
     #[test]
-    fn usb_is_seen_in_the_path() {
-        assert!(is_usb("usb1"));
-        assert!(!is_usb("usb"));
-        assert!(!is_usb("usbmisc"));
+    fn the_bus_is_seen_in_the_path() {
+        for (path, wanted) in [
+            ("../../devices/pci0000:00/0000:00:1d.0/usb4/4-1/4-1:1.0/host6/target6:0:0/6:0:0:0/block/sdb", Bus::Usb),
+            ("../../devices/pci0000:00/0000:00:1f.2/ata1/host0/target0:0:0/0:0:0:0/block/sda/sda1", Bus::Ata),
+            ("../../devices/pci0000:00/0000:00:04.0/nvme/nvme0/nvme0n1", Bus::Nvme),
+            ("../../devices/pci0000:00/0000:00:05.0/mmc_host/mmc0/mmc0:4567/block/mmcblk0", Bus::Mmc),
+            ("../../devices/pci0000:00/0000:00:03.0/virtio1/block/vda", Bus::Virtio),
+            ("../../devices/pci0000:00/0000:00:03.0/virtio1/host2/target2:0:0/2:0:0:0/block/sdc", Bus::Virtio),
+            ("../../devices/virtual/block/dm-0", Bus::Mapped),
+            ("../../devices/pci0000:00/usbmisc/x", Bus::Other),
+        ] {
+            assert_eq!(bus(Path::new(path)), wanted, "{path}");
+        }
     }
 }

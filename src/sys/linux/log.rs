@@ -1,13 +1,17 @@
 //! The kernel's log, and the console for what somebody must see.
 
 use crate::sys::Level;
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{self, Read, Write};
 
 /// One write is one record, and a record holds less than 1 KiB with its header (kernel: printk.c, LOG_LINE_MAX).
 const LONGEST: usize = 900;
 /// How the kernel limits what is written to /dev/kmsg (kernel: admin-guide/sysctl/kernel.rst).
 const LIMIT: &str = "/proc/sys/kernel/printk_devkmsg";
+/// A record of /dev/kmsg with all its lines (kernel: printk.c, CONSOLE_EXT_LOG_MAX).
+const LARGEST_RECORD: usize = 8192;
 /// Lines that are kept until there is a log.
 const MOST_KEPT: usize = 64;
 
@@ -96,6 +100,33 @@ fn pieces(line: &str) -> Vec<String> {
     pieces
 }
 
+/// Every record that the kernel still has. A read gives one record: `priority,number,time,flags;text`, then lines that
+/// begin with a blank and name the device (kernel: Documentation/ABI/testing/dev-kmsg).
+pub(super) fn read_all() -> io::Result<String> {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let mut kmsg = File::from(rustix::fs::open("/dev/kmsg", flags, Mode::empty())?);
+    let mut buffer = [0; LARGEST_RECORD];
+    let mut text = String::new();
+    loop {
+        match kmsg.read(&mut buffer) {
+            Ok(0) => return Ok(text),
+            Ok(length) => text.push_str(&record(buffer.get(..length).unwrap_or_default())),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(text),
+            // The record was overwritten by newer ones meanwhile; the next read goes on with those.
+            Err(error) if error.raw_os_error() == Some(Errno::PIPE.raw_os_error()) => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `[seconds.microseconds] text`, as dmesg(1) prints it. Pure.
+fn record(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let (head, text) = text.split_once(';').unwrap_or(("", &text));
+    let micros = head.split(',').nth(2).and_then(|number| number.parse::<u64>().ok()).unwrap_or(0);
+    format!("[{:5}.{:06}] {}\n", micros / 1_000_000, micros % 1_000_000, text.lines().next().unwrap_or_default())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,6 +137,13 @@ mod tests {
         let all = pieces(&line);
         assert!(all.iter().all(|piece| piece.len() <= LONGEST));
         assert_eq!(all.concat(), line);
+    }
+
+    #[test]
+    fn a_record_is_printed_as_dmesg_does() {
+        let bytes = b"6,339,5140900,-;NET: Registered\n SUBSYSTEM=net\n";
+        assert_eq!(record(bytes), "[    5.140900] NET: Registered\n");
+        assert_eq!(record(b"garbage"), "[    0.000000] garbage\n");
     }
 
     #[test]

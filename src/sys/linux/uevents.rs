@@ -1,13 +1,12 @@
 //! The kernel's device events: `netlink(7)`, NETLINK_KOBJECT_UEVENT.
 
 use crate::sys::Event;
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink, recvfrom, socket_with, sockopt};
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::time::Duration;
 
 /// Room for the events of thousands of devices that arrive while we are busy.
 const BUFFER: usize = 16 << 20;
@@ -30,13 +29,13 @@ impl Socket {
         Ok(Socket(socket))
     }
 
-    /// All events that are there, waiting at most `limit` for the first.
-    pub(super) fn wait(&self, limit: Duration) -> io::Result<Vec<Event>> {
-        let limit = limit.try_into().map_err(io::Error::other)?;
-        match poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&limit)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
-        }
+    /// To be waited for.
+    pub(super) fn poll_fd(&self) -> PollFd<'_> {
+        PollFd::new(&self.0, PollFlags::IN)
+    }
+
+    /// All events that are there.
+    pub(super) fn events(&self) -> io::Result<Vec<Event>> {
         let mut found = Found::default();
         let mut buffer = vec![0; LARGEST];
         loop {

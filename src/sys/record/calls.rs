@@ -135,7 +135,15 @@ impl Sys for Record {
         Ok(self.devices.modaliases.iter().cloned().collect())
     }
 
+    fn without_driver(&self) -> io::Result<Vec<String>> {
+        self.sysfs()?;
+        Ok(self.world.without_driver.clone())
+    }
+
     fn wait_for_events(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        if limit >= FOR_EVER && self.devices.is_over() {
+            self.end(Ending::Waiting);
+        }
         let events = self.devices.wait(limit)?;
         self.make_nodes();
         Ok(events)
@@ -150,6 +158,7 @@ impl Sys for Record {
         let text = format!("insmod {} {parameters}", module.name);
         self.change(text.trim_end().to_owned(), |record| {
             record.devices.load(&module.name)?;
+            record.show_modules();
             record.make_nodes();
             Ok(())
         })
@@ -209,7 +218,25 @@ impl Sys for Record {
         self.make_nodes();
     }
 
+    fn open_consoles(&mut self) -> usize {
+        self.devices.consoles_open = true;
+        1
+    }
+
+    fn close_consoles(&mut self) {
+        self.devices.consoles_open = false;
+    }
+
+    fn show(&mut self, text: &str) {
+        self.journal.show(text);
+    }
+
+    fn kernel_log(&self) -> io::Result<String> {
+        Ok(self.journal.log(Level::Debug).map(|line| format!("{line}\n")).collect())
+    }
+
     fn shell(&mut self) -> io::Result<()> {
+        self.devices.consoles_open = false;
         self.change("shell".to_owned(), |record| {
             record.space.locate(&Place::at("/dev/console"))?;
             let shells = ["/bin/sh", "/bin/busybox", "/usr/bin/busybox"];

@@ -30,6 +30,7 @@ pub(super) struct Devices {
     pub(super) plugged: BTreeMap<String, Plugged>,
     pub(super) modaliases: BTreeSet<String>,
     events: Option<Vec<Event>>,
+    pub(super) consoles_open: bool,
     known: BTreeSet<String>,
     modules: BTreeMap<String, Module>,
     loaded: BTreeSet<String>,
@@ -46,6 +47,7 @@ impl Devices {
             plugged: BTreeMap::new(),
             modaliases: BTreeSet::new(),
             events: None,
+            consoles_open: false,
             known,
             modules: world.modules.clone(),
             loaded: BTreeSet::new(),
@@ -69,6 +71,16 @@ impl Devices {
         self.known.iter().filter(is_one).map(line).collect()
     }
 
+    /// Whether nothing more will ever happen.
+    pub(super) fn is_over(&self) -> bool {
+        self.events.as_ref().is_none_or(Vec::is_empty) && !self.coming.iter().any(|arrival| self.has_driver(arrival))
+    }
+
+    /// Names of the modules that are loaded, with `_`.
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &str> {
+        self.loaded.iter().map(String::as_str)
+    }
+
     pub(super) fn listen(&mut self) {
         self.events.get_or_insert_default();
     }
@@ -76,8 +88,10 @@ impl Devices {
     /// Lets time pass until something is told, at most this long.
     pub(super) fn wait(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
         let end = self.now.saturating_add(limit);
-        let Some(events) = &self.events else { return Err(Errno::NOTCONN.into()) };
-        if events.is_empty() {
+        if self.events.is_none() && !self.consoles_open {
+            return Err(Errno::NOTCONN.into());
+        }
+        if self.events.as_ref().is_none_or(Vec::is_empty) {
             let next = self.coming.iter().filter(|arrival| self.has_driver(arrival)).map(|arrival| arrival.at).min();
             self.advance(next.map_or(end, |at| at.clamp(self.now, end)));
         }
@@ -101,6 +115,12 @@ impl Devices {
                 Arrives::Gone(name) => {
                     self.plugged.remove(&name);
                     Event::Block
+                }
+                Arrives::Typed(text) => {
+                    if self.consoles_open {
+                        self.events.get_or_insert_default().push(Event::Typed { bytes: text.into_bytes() });
+                    }
+                    continue;
                 }
                 Arrives::Modalias(modalias) => {
                     self.modaliases.insert(modalias.clone());

@@ -14,6 +14,11 @@ pub enum Line {
         /// The errno's text, where it was refused.
         refused: Option<String>,
     },
+    /// What the consoles show besides the log.
+    Shown {
+        /// The text.
+        text: String,
+    },
     /// A line of the log.
     Log {
         /// How urgent.
@@ -39,7 +44,7 @@ impl Journal {
     pub fn changes(&self) -> impl Iterator<Item = &str> {
         self.lines.iter().filter_map(|line| match line {
             Line::Change { text, .. } => Some(text.as_str()),
-            Line::Log { .. } => None,
+            Line::Log { .. } | Line::Shown { .. } => None,
         })
     }
 
@@ -49,6 +54,18 @@ impl Journal {
             Line::Log { level, text } if *level <= least => Some(text.as_str()),
             _ => None,
         })
+    }
+
+    /// Everything that the consoles showed besides the log.
+    pub fn shown(&self) -> String {
+        self.lines.iter().map(|line| if let Line::Shown { text } = line { text.as_str() } else { "" }).collect()
+    }
+
+    pub(super) fn show(&mut self, text: &str) {
+        match self.lines.last_mut() {
+            Some(Line::Shown { text: before }) => before.push_str(text),
+            _ => self.lines.push(Line::Shown { text: text.to_owned() }),
+        }
     }
 
     pub(super) fn change<T>(&mut self, text: String, done: &io::Result<T>) {
@@ -73,6 +90,11 @@ impl fmt::Display for Journal {
                 Line::Change { text, refused: Some(why) } => writeln!(f, "{text} -> {why}")?,
                 Line::Log { level, text } if *level <= Level::Notice => {
                     writeln!(f, "# {}: {text}", format!("{level:?}").to_lowercase())?;
+                }
+                Line::Shown { text } => {
+                    for line in text.lines() {
+                        writeln!(f, "{}", format!("| {line}").trim_end())?;
+                    }
                 }
                 Line::Log { .. } => {}
             }

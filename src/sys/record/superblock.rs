@@ -95,11 +95,12 @@ fn erofs(medium: &Medium) -> Vec<u8> {
 fn ext4(medium: &Medium) -> Vec<u8> {
     const HAS_JOURNAL: u32 = 0x4;
     const EXTENTS: u32 = 0x40;
+    const RECOVER: u32 = 0x4;
     let mut bytes = vec![0; 2048];
     put(&mut bytes, 1024 + 0x04, &units(medium, 1024));
     put(&mut bytes, 1024 + 0x38, &[0x53, 0xef]);
     put(&mut bytes, 1024 + 0x5c, &HAS_JOURNAL.to_le_bytes());
-    put(&mut bytes, 1024 + 0x60, &EXTENTS.to_le_bytes());
+    put(&mut bytes, 1024 + 0x60, &(EXTENTS | if medium.dirty { RECOVER } else { 0 }).to_le_bytes());
     put(&mut bytes, 1024 + 0x68, &digits(&medium.uuid));
     put(&mut bytes, 1024 + 0x78, &fixed::<16>(&medium.label, 0));
     bytes

@@ -122,6 +122,8 @@ pub struct Medium {
     pub label: String,
     /// Bytes, also in its superblock.
     pub size: u64,
+    /// Not unmounted: ext4 has a journal that waits.
+    pub dirty: bool,
     /// What is in it.
     pub tree: Tree,
 }
@@ -129,13 +131,19 @@ pub struct Medium {
 impl Medium {
     /// A file system of 2 MiB (more than a floppy, for which other rules hold) without label and UUID.
     pub fn new(fstype: &'static str, tree: Tree) -> Medium {
-        Medium { fstype, uuid: String::new(), label: String::new(), size: 2 << 20, tree }
+        Medium { fstype, uuid: String::new(), label: String::new(), size: 2 << 20, dirty: false, tree }
     }
 
     /// With this label.
     #[must_use]
     pub fn labelled(self, label: &str) -> Medium {
         Medium { label: label.to_owned(), ..self }
+    }
+
+    /// Pulled out, or asleep; for ext4.
+    #[must_use]
+    pub fn dirty(self) -> Medium {
+        Medium { dirty: true, ..self }
     }
 
     /// With this UUID, as blkid prints it.

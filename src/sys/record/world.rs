@@ -24,6 +24,8 @@ pub struct World {
     pub modules: BTreeMap<String, Module>,
     /// What is plugged in, and what comes and goes, in any order.
     pub arrivals: Vec<Arrival>,
+    /// Devices that no driver takes, by modalias.
+    pub without_driver: Vec<String>,
     /// Programs of the new root, by path. Others end at once with status 0.
     pub programs: BTreeMap<String, Behaviour>,
 }
@@ -86,6 +88,8 @@ pub enum Arrives {
     Modalias(String),
     /// A block device is pulled out.
     Gone(String),
+    /// Somebody types this at a console; nobody reads it while no console is open.
+    Typed(String),
 }
 
 /// How an arrival is told to who listens.

@@ -4,7 +4,7 @@ use super::{desktop, initrd, root};
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::sys::record::{Arrival, Arrives, Behaviour, Content, Medium, Record, Tree, World};
-use crate::sys::{BlockDevice, End, Sys};
+use crate::sys::{BlockDevice, Bus, End, Sys};
 
 const SHELL: &str = "/bin/sh";
 
@@ -24,6 +24,7 @@ fn world(end: End) -> World {
         partition: Some(1),
         size: store.size(),
         removable: true,
+        bus: Bus::Usb,
     };
     let initramfs = ["dev", "proc", "sys", "run"]
         .iter()

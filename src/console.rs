@@ -1,0 +1,97 @@
+//! A person at a console: one key, one line.
+//!
+//! Takes   the consoles, opened by [`Sys::open_consoles`].
+//! Gives   what was typed on any of them. Meanwhile drivers go on loading, so a keyboard that is plugged in works.
+//! Leaves  what was typed too early, or too much, for the next question.
+//! Fails   when devices cannot be waited for.
+
+use crate::error::Result;
+use crate::machine::Machine;
+use crate::stages::drivers::Drivers;
+use crate::sys::Sys;
+use std::time::Duration;
+
+/// How long a person may think between two keys of a line.
+const PATIENCE: Duration = Duration::from_secs(120);
+/// A longer line than any name or pass phrase (cryptsetup(8) takes 512 characters).
+const LONGEST: usize = 4096;
+
+const INTERRUPT: u8 = 0x03; // Ctrl-C
+const BACKSPACE: [u8; 2] = [0x08, 0x7f];
+const ERASE_LINE: u8 = 0x15; // Ctrl-U
+const ESCAPE: u8 = 0x1b;
+
+/// The next key, as the terminal's byte; `None` when nobody pressed one in time.
+pub(crate) fn key<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, limit: Duration) -> Result<Option<u8>> {
+    let end = machine.sys().now().saturating_add(limit);
+    loop {
+        if let Some(key) = machine.next_key() {
+            return Ok(Some(key));
+        }
+        let now = machine.sys().now();
+        if now >= end {
+            return Ok(None);
+        }
+        let wait = if drivers.work(machine) { Duration::ZERO } else { end.saturating_sub(now) };
+        let events = machine.sys_mut().wait_for_events(wait).map_err(|e| machine.os("wait for a key", e))?;
+        drivers.handle(machine, events)?;
+    }
+}
+
+/// A line; `None` when it was given up with Escape or Ctrl-C, or nobody typed.
+pub(crate) fn line<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, prompt: &str) -> Result<Option<String>> {
+    machine.sys_mut().show(prompt);
+    let mut line = Vec::new();
+    let done = loop {
+        let Some(key) = key(machine, drivers, PATIENCE)? else { break None };
+        match key {
+            b'\r' | b'\n' => break Some(String::from_utf8_lossy(&line).trim().to_owned()),
+            INTERRUPT => break None,
+            ESCAPE if !skip_sequence(machine) => break None,
+            ESCAPE => {}
+            ERASE_LINE => {
+                rub_out(machine, &line, 0);
+                line.clear();
+            }
+            key if BACKSPACE.contains(&key) => {
+                // A letter is one byte or several, of which all but the first have the form 10xxxxxx (UTF-8).
+                let length = line.iter().rposition(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
+                rub_out(machine, &line, length);
+                line.truncate(length);
+            }
+            key if line.len() < LONGEST && key >= 0x20 => {
+                line.push(key);
+                if let Some(letter) = letter(&line) {
+                    machine.sys_mut().show(letter);
+                }
+            }
+            _ => {}
+        }
+    };
+    machine.sys_mut().show("\n");
+    Ok(done)
+}
+
+/// The letter that the last byte completed.
+fn letter(line: &[u8]) -> Option<&str> {
+    let start = line.iter().rposition(|byte| byte & 0xc0 != 0x80)?;
+    std::str::from_utf8(line.get(start..)?).ok()
+}
+
+fn rub_out<S: Sys>(machine: &mut Machine<S>, line: &[u8], keep: usize) {
+    let gone = String::from_utf8_lossy(line.get(keep..).unwrap_or_default()).chars().count();
+    machine.sys_mut().show(&"\x08".repeat(gone));
+}
+
+/// A cursor key sends Escape with more behind it at once; `true` when there was more, which is dropped.
+fn skip_sequence<S: Sys>(machine: &mut Machine<S>) -> bool {
+    let mut more = false;
+    while let Some(key) = machine.next_key() {
+        more = true;
+        // `ESC [ 1 ; 5 A`, `ESC O A`: it ends at the first letter that is not the introducer (ECMA-48, 5.4).
+        if key.is_ascii_alphabetic() && key != b'O' || key == b'~' {
+            break;
+        }
+    }
+    more
+}

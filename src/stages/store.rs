@@ -113,7 +113,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             let (seen, waited) = (candidates.describe(), waiting.so_far(machine).as_secs());
             return Err(machine.error("find the store", Cause::NoStore { wanted: wanted(plan), seen, waited }));
         }
-        waiting.say(machine, drivers, &wanted(plan), &candidates)?;
+        waiting.say(machine, drivers, &wanted(plan), &candidates, busy)?;
         let mut limit = if busy { Duration::ZERO } else { waiting.limit(machine) };
         if let Some(at) = settles_at.filter(|_| unsettled) {
             limit = limit.min(at.saturating_sub(machine.sys().now()));

@@ -16,6 +16,7 @@ use isolde_qemu::store::{FileSystem, Store};
 use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// The store's UUID, for the families whose words name it.
@@ -111,7 +112,9 @@ impl Wish {
             None => built.words(&path(self.name), UUID),
         };
         let words = format!("{WORDS} {rdinit}{} {own}", self.words);
-        let name = format!("family-{}{}", self.name, if self.scripts { "-scripts" } else { "" });
+        // Several tests boot the same sample at the same time: each machine has a log of its own.
+        static STARTED: AtomicUsize = AtomicUsize::new(0);
+        let name = format!("family-{}-{}", self.name, STARTED.fetch_add(1, Ordering::Relaxed));
         // One processor each: two machines run at a time.
         Machine::direct(&name, folder(), &base.kernel, &initrds, &words).disk(store()).memory(MEMORY).processors(1)
     }

@@ -59,6 +59,7 @@ impl Waiting {
         drivers: &mut Drivers,
         wanted: &str,
         candidates: &Candidates,
+        busy: bool,
     ) -> Result<()> {
         let now = machine.sys().now();
         if now < self.say_at {
@@ -67,7 +68,8 @@ impl Waiting {
         self.say_at = now.saturating_add(SAY_EVERY);
         let left = self.deadline.saturating_sub(now).as_secs();
         let mut lines = vec![format!("so far: {}", List(&candidates.describe(), "no block device"))];
-        let missing = missing(machine, drivers, candidates);
+        // While modules are being loaded, nobody knows what will be missing.
+        let missing = if busy { Vec::new() } else { missing(machine, drivers, candidates) };
         lines.extend((!missing.is_empty()).then(|| format!("missing: {}", List(&missing, ""))));
         machine.notice(&format!("waiting for a {wanted}, {left} s left"));
         for line in lines.iter().filter(|line| !self.said.contains(line)) {

@@ -3,14 +3,16 @@
 //! Bytes are taken one by one, without echo: a pass phrase must not be shown, and a key should act at once. What was set
 //! before is set again by [`Consoles::close`], because a shell and the real init expect a usual terminal.
 
-use rustix::event::{PollFd, PollFlags};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 
 /// Which consoles the kernel writes to (kernel: Documentation/ABI/testing/sysfs-tty).
 const ACTIVE: &str = "/sys/class/tty/console/active";
+/// How long a console may take nothing before the rest of a text is left out.
+const STALLED: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// More than a person types between two looks.
 const MOST: usize = 256;
 
@@ -60,7 +62,7 @@ impl Consoles {
                     bytes.extend_from_slice(buffer.get(..length).unwrap_or_default());
                     true
                 }
-                Err(error) => error.kind() == std::io::ErrorKind::WouldBlock,
+                Err(error) => error.kind() == ErrorKind::WouldBlock,
             }
         });
         bytes
@@ -70,7 +72,24 @@ impl Consoles {
     pub(super) fn show(&mut self, text: &str) {
         let text = printable(text);
         for terminal in &mut self.open {
-            let _ = terminal.file.write_all(text.as_bytes());
+            write(&terminal.file, text.as_bytes());
+        }
+    }
+}
+
+/// Writes all of it, at the pace of the line: 115200 baud are 11 kB/s. One that takes nothing for a while has nobody behind
+/// it who would miss it; a boot must not hang on a cable.
+fn write(mut file: &File, mut bytes: &[u8]) {
+    while !bytes.is_empty() {
+        match file.write(bytes) {
+            Ok(count) => bytes = bytes.get(count..).unwrap_or_default(),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                if !matches!(poll(&mut [PollFd::new(file, PollFlags::OUT)], Some(&STALLED)), Ok(1..)) {
+                    return;
+                }
+            }
+            Err(_) => return,
         }
     }
 }

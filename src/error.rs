@@ -313,7 +313,7 @@ impl From<io::Error> for Cause {
 }
 
 /// An errno by its plain name, without the number that Rust's own text appends.
-struct OsText<'a>(&'a io::Error);
+pub(crate) struct OsText<'a>(pub &'a io::Error);
 
 impl fmt::Display for OsText<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -35,6 +35,7 @@ pub mod machine;
 mod mounting;
 pub mod op;
 pub mod params;
+pub mod secret;
 pub mod source;
 pub mod stages;
 pub mod sys;

@@ -13,6 +13,7 @@ pub mod compressed;
 mod crc;
 mod fields;
 pub mod glob;
+pub mod luks;
 pub mod modinfo;
 pub mod module_index;
 pub mod partitions;

@@ -14,6 +14,7 @@ mod crc;
 mod fields;
 pub mod glob;
 pub mod luks;
+pub mod lvm;
 pub mod modinfo;
 pub mod module_index;
 pub mod partitions;

@@ -10,6 +10,7 @@
 //! Not faked: permissions, propagation between mount namespaces, and the limits of memory.
 
 mod calls;
+pub mod containers;
 mod devices;
 mod files;
 mod journal;

@@ -1,8 +1,8 @@
 //! LUKS, LVM and dm-verity: block devices in block devices.
 
 use super::{Format, Medium, Superblock};
-use crate::formats::crc;
-use crate::formats::fields::{be16, has, le32, le64, name, slice, uuid};
+use crate::formats::fields::{be16, has, le32, name, slice, uuid};
+use crate::formats::lvm;
 
 /// LUKS 1 and 2. Structure: cryptsetup's on-disk format specifications, big endian, at byte 0. The UUID is text.
 pub(super) fn luks(medium: &Medium) -> Option<Superblock> {
@@ -21,27 +21,12 @@ pub(super) fn luks(medium: &Medium) -> Option<Superblock> {
     Some(found)
 }
 
-/// Start value of LVM's checksums (INITIAL_CRC in its lib/misc/crc.h).
-const LVM_CRC: u32 = 0xf597_a6cf;
-
-/// LVM2 physical volume. Structure: `struct label_header` in LVM's lib/label/label.h, in the first or second sector.
+/// LVM2 physical volume; its label is in the first or second sector.
 pub(super) fn lvm(medium: &Medium) -> Option<Superblock> {
-    let (sector, label) = [0_u64, 1].into_iter().find_map(|sector| {
-        let label = medium.head(sector as usize * 512, 512)?;
-        (has(label, 0, b"LABELONE") && has(label, 24, b"LVM2 001")).then_some((sector, label))
-    })?;
-    if le64(label, 8)? != sector || crc::update(LVM_CRC, slice(label, 20, 492)?) != le32(label, 16)? {
-        return None;
-    }
-    let id = slice(label, 32, 32)?;
-    let mut text = String::with_capacity(38);
-    for (index, &byte) in id.iter().enumerate() {
-        if matches!(index, 6 | 10 | 14 | 18 | 22 | 26) {
-            text.push('-');
-        }
-        text.push(char::from(byte));
-    }
-    Some(Superblock { uuid: Some(text), ..Superblock::new(Format::LvmPv) })
+    let sectors = [0_u64, 1].into_iter();
+    let sectors = sectors.filter_map(|number| Some((number, medium.head(number as usize * lvm::SECTOR, lvm::SECTOR)?)));
+    let label = sectors.filter(|(number, sector)| lvm::is_label(sector, *number)).map(|(_, sector)| sector).next()?;
+    Some(Superblock { uuid: Some(lvm::uuid(label)?), ..Superblock::new(Format::LvmPv) })
 }
 
 /// The hash tree of dm-verity as veritysetup writes it, at byte 0.

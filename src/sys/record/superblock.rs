@@ -28,7 +28,7 @@ pub(super) fn bytes(medium: &Medium) -> Vec<u8> {
     }
 }
 
-fn put(bytes: &mut Vec<u8>, at: usize, what: &[u8]) {
+pub(super) fn put(bytes: &mut Vec<u8>, at: usize, what: &[u8]) {
     if bytes.len() < at + what.len() {
         bytes.resize(at + what.len(), 0);
     }

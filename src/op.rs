@@ -3,6 +3,10 @@
 //! A stage decides purely which operations are needed and then has them applied, so the log, the golden plans in
 //! `tests/plans/` and the error texts are the same words.
 
+mod mapping;
+
+pub use mapping::{Mapping, Part, SECTOR as MAP_SECTOR, Target};
+
 use rustix::mount::MountFlags;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -142,6 +146,12 @@ pub enum Op {
         /// Group id.
         gid: u32,
     },
+    /// `dmsetup create`: makes a device of parts of others. No key is ever printed.
+    Map(Mapping),
+    /// `dmsetup load` and `resume`: gives a device of that name another table. Nothing of it may be mounted.
+    Remap(Mapping),
+    /// `dmsetup remove`.
+    Unmap(String),
     /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
     EmptyInitramfs,
     /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
@@ -166,6 +176,9 @@ impl fmt::Display for Op {
             Op::Own { at, mode, uid, gid } => write!(f, "own {uid}:{gid} mode {mode:o} {at}"),
             Op::Symlink { to, at } => write!(f, "ln -s {} {at}", Quoted(to)),
             Op::Write { at, text } => write!(f, "write {at} ({} bytes)", text.len()),
+            Op::Map(mapping) => write!(f, "dmsetup create {mapping}"),
+            Op::Remap(mapping) => write!(f, "dmsetup load {mapping}"),
+            Op::Unmap(name) => write!(f, "dmsetup remove {}", Quoted(name)),
             Op::EmptyInitramfs => f.write_str("empty the initramfs"),
             Op::SwitchRoot => write!(f, "switch_root {NEW_ROOT}"),
         }

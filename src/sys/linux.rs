@@ -3,6 +3,7 @@
 mod blockdev;
 mod console;
 mod devices;
+mod dm;
 mod initramfs;
 mod log;
 mod loopdev;
@@ -222,6 +223,9 @@ impl Sys for Linux {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
                 File::from(paths::open(at, flags)?).write_all(text.as_bytes())
             }
+            Op::Map(mapping) => dm::create(mapping),
+            Op::Remap(mapping) => dm::reload(mapping),
+            Op::Unmap(name) => dm::remove(name),
             Op::EmptyInitramfs => initramfs::empty(&mut self.log),
             Op::SwitchRoot => initramfs::switch_root(),
         }

@@ -55,6 +55,8 @@ pub struct BlockDevice {
     pub removable: bool,
     /// How it is connected, for people.
     pub bus: Bus,
+    /// The name below /dev/mapper, for a device that the device mapper made.
+    pub mapped: Option<String>,
 }
 
 /// How a block device is connected.

@@ -14,6 +14,7 @@ pub mod containers;
 mod devices;
 mod files;
 mod journal;
+mod mapped;
 mod mounts;
 mod paths;
 mod superblock;
@@ -29,7 +30,7 @@ pub use world::{Arrival, Arrives, Behaviour, Module, Told, World};
 use super::Halt;
 #[cfg(doc)]
 use super::Sys;
-use crate::op::{ImageMount, Op, Place};
+use crate::op::{ImageMount, Mapping, Op, Place};
 use devices::Devices;
 use mounts::{Namespace, System};
 use paths::{Found, Last};
@@ -82,6 +83,9 @@ pub struct Record {
     sysfs: Option<usize>,
     /// Block devices that take no writes.
     protected: BTreeSet<String>,
+    /// Mapped devices, by device.
+    mapped: BTreeMap<String, Mapping>,
+    maps: usize,
     ending: Option<Ending>,
     at_end: Option<fn(&Record, Ending)>,
 }
@@ -107,6 +111,8 @@ impl Record {
             attached: BTreeMap::new(),
             sysfs: None,
             protected: BTreeSet::new(),
+            mapped: BTreeMap::new(),
+            maps: 0,
             ending: None,
             at_end: None,
         };
@@ -223,6 +229,7 @@ impl Record {
             .with("mounts", Node::Generated(Generated::Mounts))
             .with("filesystems", Node::Generated(Generated::FileSystems))
             .file("cmdline", format!("{}\n", self.world.cmdline).as_str())
+            .file("meminfo", "MemTotal:        1024000 kB\nMemFree:          512000 kB\nMemAvailable:     800000 kB\n")
             .file("sys/kernel/osrelease", format!("{}\n", self.world.release).as_str())
             .file("sys/kernel/modprobe", "/sbin/modprobe\n")
     }
@@ -254,7 +261,7 @@ impl Record {
         let name = name.clone();
         let content = self.bytes_of(&name)?;
         let read_only = flags.contains(MountFlags::RDONLY) || READ_ONLY.contains(&fstype);
-        if !read_only && self.protected.contains(&name) {
+        if !read_only && (self.protected.contains(&name) || self.is_read_only(&name)) {
             return Err(Errno::ACCESS.into());
         }
         let system = match self.on_devices.get(&name).copied() {
@@ -341,6 +348,9 @@ impl Record {
             Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),
+            Op::Map(mapping) => self.map(mapping),
+            Op::Remap(mapping) => self.remap(mapping),
+            Op::Unmap(name) => self.unmap(name),
             Op::EmptyInitramfs => self.space.empty_initramfs(),
             Op::SwitchRoot => self.space.switch_root(),
         }

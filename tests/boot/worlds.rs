@@ -55,6 +55,7 @@ pub fn disk(name: &str, content: Content) -> Arrival {
         size: content.size(),
         removable: true,
         bus: Bus::Usb,
+        mapped: None,
     };
     Arrival::now(Arrives::Device(device, content)).needing("sd_mod")
 }

@@ -105,7 +105,8 @@ fn node(spec: &StoreSpec) -> Option<&str> {
 
 fn device(name: &str, disk: Option<(String, u32)>, size: u64, content: Content) -> Arrival {
     let (disk, partition) = disk.unzip();
-    let device = BlockDevice { name: name.to_owned(), disk, partition, size, removable: true, bus: Bus::Usb };
+    let (name, removable, bus) = (name.to_owned(), true, Bus::Usb);
+    let device = BlockDevice { name, disk, partition, size, removable, bus, mapped: None };
     Arrival::now(Arrives::Device(device, content))
 }
 

@@ -161,7 +161,8 @@ mod tests {
     fn candidate(name: &str, removable: bool, label: Option<&str>) -> Candidate {
         let partition = name.find(|c: char| c.is_ascii_digit()).map(|_| 1);
         let bus = if removable { Bus::Usb } else { Bus::Ata };
-        let device = BlockDevice { name: name.into(), disk: None, partition, size: 1 << 20, removable, bus };
+        let name = name.to_owned();
+        let device = BlockDevice { name, disk: None, partition, size: 1 << 20, removable, bus, mapped: None };
         let superblock = label.map(|l| Superblock {
             format: Format::Ext4,
             uuid: Some("AB-CD".into()),

@@ -41,10 +41,25 @@ pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
         let of_disk = Path::new("/sys/class/block").join(disk.as_deref().unwrap_or(&name));
         let bus = bus(&path);
         let removable = bus == Bus::Usb || number(&of_disk.join("removable")) == Some(1);
-        devices.push(BlockDevice { name, disk, partition, size, removable, bus });
+        let mapped = std::fs::read_to_string(folder.join("dm/name")).ok().map(|name| name.trim_end().to_owned());
+        devices.push(BlockDevice { name, disk, partition, size, removable, bus, mapped });
     }
+    inherit(&mut devices);
     devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));
     Ok(devices)
+}
+
+/// What is made of a removable device is removable as well, also where one is made of another.
+fn inherit(devices: &mut [BlockDevice]) {
+    for _ in 0..devices.iter().filter(|device| device.mapped.is_some()).count() {
+        let removable: BTreeSet<String> = devices.iter().filter(|d| d.removable).map(|d| d.name.clone()).collect();
+        for device in devices.iter_mut().filter(|device| device.mapped.is_some() && !device.removable) {
+            let below = std::fs::read_dir(Path::new("/sys/class/block").join(&device.name).join("slaves"));
+            let mut below =
+                below.into_iter().flatten().flatten().filter_map(|lower| lower.file_name().into_string().ok());
+            device.removable = below.any(|lower| removable.contains(&lower));
+        }
+    }
 }
 
 pub(super) fn logical_block_size(disk: &str) -> io::Result<u64> {

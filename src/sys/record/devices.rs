@@ -67,7 +67,8 @@ impl Devices {
             let nodev = VIRTUAL.contains(&name.as_str()) || name == "overlay";
             format!("{}\t{name}\n", if nodev { "nodev" } else { "" })
         };
-        let is_one = |name: &&String| name.as_str() != "loop" && !name.starts_with("nls_");
+        let other = ["nls_", "dm-"];
+        let is_one = |name: &&String| name.as_str() != "loop" && !other.iter().any(|kind| name.starts_with(kind));
         self.known.iter().filter(is_one).map(line).collect()
     }
 
@@ -131,6 +132,18 @@ impl Devices {
                 events.push(if arrival.told == Told::Lost { Event::Lost } else { event });
             }
         }
+    }
+
+    /// The kernel made a device.
+    pub(super) fn made(&mut self, plugged: Plugged) {
+        self.plugged.insert(plugged.device.name.clone(), plugged);
+        self.events.iter_mut().for_each(|events| events.push(Event::Block));
+    }
+
+    /// The kernel took one away.
+    pub(super) fn unplug(&mut self, name: &str) {
+        self.plugged.remove(name);
+        self.events.iter_mut().for_each(|events| events.push(Event::Block));
     }
 
     fn has_driver(&self, arrival: &Arrival) -> bool {

@@ -22,6 +22,8 @@ pub struct Content {
     medium: Option<Arc<Medium>>,
     outside: Option<Arc<dyn Outside>>,
     unreadable_from: Option<u64>,
+    /// What is behind mapped devices over these bytes, by their names: the key where there is one, and the bytes.
+    pub(super) inside: BTreeMap<String, (Option<Vec<u8>>, Arc<Content>)>,
 }
 
 /// Bytes that are not in memory, such as a file of the host, and the file system in them.

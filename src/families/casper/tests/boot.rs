@@ -25,6 +25,7 @@ fn world(end: End) -> World {
         size: store.size(),
         removable: true,
         bus: Bus::Usb,
+        mapped: None,
     };
     let initramfs = ["dev", "proc", "sys", "run"]
         .iter()

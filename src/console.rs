@@ -1,4 +1,4 @@
-//! A person at a console: one key, one line.
+//! A person at a console: one key, one line, one passphrase.
 //!
 //! Takes   the consoles, opened by [`Sys::open_consoles`].
 //! Gives   what was typed on any of them. Meanwhile drivers go on loading, so a keyboard that is plugged in works.
@@ -7,9 +7,11 @@
 
 use crate::error::Result;
 use crate::machine::Machine;
+use crate::secret::Secret;
 use crate::stages::drivers::Drivers;
 use crate::sys::Sys;
 use std::time::Duration;
+use zeroize::Zeroizing;
 
 /// How long a person may think between two keys of a line.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -20,6 +22,13 @@ const INTERRUPT: u8 = 0x03; // Ctrl-C
 const BACKSPACE: [u8; 2] = [0x08, 0x7f];
 const ERASE_LINE: u8 = 0x15; // Ctrl-U
 const ESCAPE: u8 = 0x1b;
+
+/// Whether a line is shown while it is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Echo {
+    Shown,
+    Hidden,
+}
 
 /// The next key, as the terminal's byte; `None` when nobody pressed one in time.
 pub(crate) fn key<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, limit: Duration) -> Result<Option<u8>> {
@@ -40,28 +49,41 @@ pub(crate) fn key<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, limit
 
 /// A line; `None` when it was given up with Escape or Ctrl-C, or nobody typed.
 pub(crate) fn line<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, prompt: &str) -> Result<Option<String>> {
+    let typed = read(machine, drivers, prompt, Echo::Shown)?;
+    Ok(typed.map(|typed| String::from_utf8_lossy(typed.bytes()).trim().to_owned()))
+}
+
+/// A passphrase, which is not shown; `None` when it was given up with Escape or Ctrl-C, or nobody typed.
+pub(crate) fn secret<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, prompt: &str) -> Result<Option<Secret>> {
+    drivers.want_input(machine)?;
+    machine.sys_mut().open_consoles();
+    read(machine, drivers, prompt, Echo::Hidden)
+}
+
+fn read<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, prompt: &str, echo: Echo) -> Result<Option<Secret>> {
     machine.sys_mut().show(prompt);
-    let mut line = Vec::new();
+    // Room for the longest: when it grew, it would leave copies of a passphrase behind.
+    let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
     let done = loop {
         let Some(key) = key(machine, drivers, PATIENCE)? else { break None };
         match key {
-            b'\r' | b'\n' => break Some(String::from_utf8_lossy(&line).trim().to_owned()),
+            b'\r' | b'\n' => break Some(Secret::new(std::mem::take(&mut *line))),
             INTERRUPT => break None,
             ESCAPE if !skip_sequence(machine) => break None,
             ESCAPE => {}
             ERASE_LINE => {
-                rub_out(machine, &line, 0);
+                rub_out(machine, echo, &line, 0);
                 line.clear();
             }
             key if BACKSPACE.contains(&key) => {
                 // A letter is one byte or several, of which all but the first have the form 10xxxxxx (UTF-8).
                 let length = line.iter().rposition(|byte| byte & 0xc0 != 0x80).unwrap_or(0);
-                rub_out(machine, &line, length);
+                rub_out(machine, echo, &line, length);
                 line.truncate(length);
             }
             key if line.len() < LONGEST && key >= 0x20 => {
                 line.push(key);
-                if let Some(letter) = letter(&line) {
+                if let Some(letter) = letter(&line).filter(|_| echo == Echo::Shown) {
                     machine.sys_mut().show(letter);
                 }
             }
@@ -78,7 +100,10 @@ fn letter(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line.get(start..)?).ok()
 }
 
-fn rub_out<S: Sys>(machine: &mut Machine<S>, line: &[u8], keep: usize) {
+fn rub_out<S: Sys>(machine: &mut Machine<S>, echo: Echo, line: &[u8], keep: usize) {
+    if echo == Echo::Hidden {
+        return;
+    }
     let gone = String::from_utf8_lossy(line.get(keep..).unwrap_or_default()).chars().count();
     machine.sys_mut().show(&"\x08".repeat(gone));
 }

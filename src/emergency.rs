@@ -10,6 +10,7 @@ use crate::machine::Machine;
 use crate::op::Place;
 use crate::params::OnFail;
 use crate::stages::drivers::Drivers;
+use crate::stages::store::containers;
 use crate::stages::{cmdline, delegate, drivers, early};
 use crate::sys::{self, Halt, Level, Sys};
 use std::time::Duration;
@@ -130,6 +131,7 @@ fn act<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, action: Action, 
         }
         Action::BeginAgain(words) => {
             undo::undo(machine);
+            containers::close(machine);
             machine.begin_again(words);
             return None;
         }

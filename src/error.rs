@@ -113,6 +113,25 @@ pub enum Cause {
         /// The word as typed.
         word: String,
     },
+    /// A LUKS volume opened with no passphrase that was typed.
+    WrongKey {
+        /// The device, with what is on it.
+        device: String,
+        /// How many were typed.
+        tries: usize,
+    },
+    /// A volume that cannot be opened by anybody here.
+    NotOpened {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A volume lacks a part.
+    Incomplete {
+        /// The logical volume.
+        volume: String,
+        /// The identifiers of the physical volumes, each with where it was last.
+        missing: Vec<String>,
+    },
     /// Nothing on the command line names an image or a live medium.
     NothingAsked,
     /// Two things were asked for that exclude each other.
@@ -235,6 +254,11 @@ impl fmt::Display for Cause {
             Cause::Os(error) => write!(f, "{}", OsText(error)),
             Cause::BadParam { key, value, want } => write!(f, "{key}={value}: wanted {want}"),
             Cause::UnknownParam { word } => write!(f, "{word}: wanted a parameter that cmdline-spec.md lists"),
+            Cause::WrongKey { device, tries } => write!(f, "none of {tries} passphrases opens {device}"),
+            Cause::NotOpened { why } => f.write_str(why),
+            Cause::Incomplete { volume, missing } => {
+                write!(f, "{volume} lacks its physical volume {}", List(missing, "of no name"))
+            }
             Cause::NothingAsked => f.write_str("no parameter names an image or a live medium"),
             Cause::Conflict { one, other } => write!(f, "{one} and {other} exclude each other"),
             Cause::NoStore { wanted, seen, waited } => {
@@ -281,6 +305,11 @@ impl Cause {
             Cause::BadParam { .. } | Cause::UnknownParam { .. } => {
                 "correct the word in the boot menu; cmdline-spec.md lists every parameter"
             }
+            Cause::WrongKey { .. } => {
+                "the keyboard is a US one here; a key file in the initrd is named by isolde.luks-key="
+            }
+            Cause::NotOpened { .. } => "cmdline-spec.md, section 5, says which LUKS and LVM volumes can hold a store",
+            Cause::Incomplete { .. } => "plug in the disk that it is on, or wait longer with isolde.wait=SECONDS",
             Cause::NothingAsked => "add isolde.image=/path/of/the.iso, or the words of the ISO's own menu",
             Cause::Conflict { .. } => "remove one of the two",
             Cause::NoStore { .. } => "plug it in, set isolde.store=UUID=…, or wait longer with isolde.wait=SECONDS",

@@ -3,6 +3,8 @@
 //! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
 //! parameter is one row here, one field of [`Cmdline`], and one section there.
 
+use crate::formats::lvm::VolumeName;
+use crate::source::StoreSpec;
 use crate::words::Words;
 use std::fmt;
 
@@ -109,6 +111,9 @@ pub enum Verbosity {
 pub struct Cmdline {
     pub(crate) image: Option<String>,
     pub(crate) store: Option<String>,
+    pub(crate) luks: Vec<StoreSpec>,
+    pub(crate) luks_key: Option<String>,
+    pub(crate) lvm: Vec<VolumeName>,
     pub(crate) wait: Option<u64>,
     pub(crate) blake3: Option<[u8; 32]>,
     pub(crate) verify: Option<Policy>,
@@ -144,6 +149,24 @@ pub const PARAMS: &[Param] = &[
         form: "UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/NODE",
         default: "every device is searched for the image",
         set: |c, v| text(&mut c.store, v) && (is_node(v) || v.split_once('=').is_some_and(is_identity)),
+    },
+    Param {
+        key: "isolde.luks",
+        form: "auto|STORE[,STORE]",
+        default: "none",
+        set: |c, v| volumes(&mut c.luks, v, luks),
+    },
+    Param {
+        key: "isolde.luks-key",
+        form: "PATH",
+        default: "none",
+        set: |c, v| v.starts_with('/') && text(&mut c.luks_key, v),
+    },
+    Param {
+        key: "isolde.lvm",
+        form: "GROUP/VOLUME[,GROUP/VOLUME]",
+        default: "none",
+        set: |c, v| volumes(&mut c.lvm, v, VolumeName::parse),
     },
     // `drivers` reads the names of these two itself: it also works where there is no plan.
     Param { key: "isolde.modules", form: "NAME[,NAME]", default: "none", set: |_, v| names(v) },
@@ -266,6 +289,23 @@ fn text(slot: &mut Option<String>, value: &str) -> bool {
         *slot = Some(value.to_owned());
     }
     !value.is_empty()
+}
+
+/// A list; what it names is added to what earlier words named.
+fn volumes<T: PartialEq>(slot: &mut Vec<T>, value: &str, parse: fn(&str) -> Option<T>) -> bool {
+    let Some(all) = value.split(',').map(parse).collect::<Option<Vec<T>>>() else { return false };
+    all.into_iter().for_each(|one| {
+        if !slot.contains(&one) {
+            slot.push(one)
+        }
+    });
+    true
+}
+
+/// `auto` is every volume on a removable device.
+fn luks(text: &str) -> Option<StoreSpec> {
+    let known = is_node(text) || text.split_once('=').is_some_and(is_identity);
+    if text == "auto" { Some(StoreSpec::Any) } else { StoreSpec::parse(text).filter(|_| known) }
 }
 
 /// Names of modules, as the kernel allows them.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of it is test code
 
 mod boot {
+    pub mod containers;
     pub mod delegate;
     pub mod harness;
     pub mod injected;

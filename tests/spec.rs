@@ -198,6 +198,12 @@ fn causes() -> Vec<Cause> {
         Cause::Os(std::io::Error::from_raw_os_error(5)),
         Cause::BadParam { key: "isolde.verify", value: text("maybe"), want: "auto|require|off" },
         Cause::UnknownParam { word: text("isolde.verfy=require") },
+        Cause::WrongKey { device: text("/dev/sdb1 crypto_LUKS (30000 MiB)"), tries: 3 },
+        Cause::NotOpened { why: text("the cipher \"serpent-xts-plain64\" is not supported") },
+        Cause::Incomplete {
+            volume: text("vg/store"),
+            missing: vec![text("mUNVSf-ah0x-bHzu-GUQk-76d0-Vptu-3p9lm9, last seen as /dev/sdc1")],
+        },
         Cause::NothingAsked,
         Cause::Conflict { one: text("findiso=/a.iso"), other: text("iso-scan/filename=/b.iso") },
         Cause::NoStore {
@@ -250,8 +256,11 @@ fn causes() -> Vec<Cause> {
         Cause::NoDelegate => 18,
         Cause::TooMany { .. } => 19,
         Cause::Stopped { .. } => 20,
+        Cause::WrongKey { .. } => 21,
+        Cause::NotOpened { .. } => 22,
+        Cause::Incomplete { .. } => 23,
     };
-    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..21), "one of each");
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..24), "one of each");
     all
 }
 

@@ -313,6 +313,17 @@ impl Drivers {
         Err(machine.error(format!("prepare to mount {fstype}"), Cause::NoDriver { name: fstype.to_owned(), searched }))
     }
 
+    /// Makes mapped devices with a kind of target possible, as far as modules can; the kernel asks for the ciphers itself.
+    pub(super) fn mapper<S: Sys>(&mut self, machine: &mut Machine<S>, target: &str) {
+        self.module(machine, "dm_mod");
+        self.module(machine, &["dm_", target].concat()); // `linear` is part of dm_mod, and no module
+    }
+
+    /// The error when those are not there.
+    pub(super) fn no_mapper(&self, target: &str) -> Cause {
+        Cause::NoDriver { name: ["dm-", target].concat(), searched: self.catalogue.folder().to_string() }
+    }
+
     /// Loads a module by its name, after what it needs. One that is not here may be built in.
     fn module<S: Sys>(&mut self, machine: &mut Machine<S>, name: &str) {
         if !self.tried.insert(normal(name)) || self.wishes.keeps_out(name) {

@@ -9,6 +9,7 @@ pub mod render;
 
 use crate::error::{Cause, Error, Result, Stage};
 use crate::families::FAMILIES;
+use crate::formats::lvm::VolumeName;
 use crate::params::{Cmdline, Extras, HomeWish, Policy, Size, Verbosity};
 use crate::source::{ImageSpec, Named, StoreSpec};
 use crate::words::Words;
@@ -22,6 +23,12 @@ pub struct Plan {
     pub store: StoreSpec,
     /// What is booted from it.
     pub image: ImageSpec,
+    /// LUKS volumes that may be opened to find it; `Any` stands for every one on a removable device.
+    pub luks: Vec<StoreSpec>,
+    /// The file of the initramfs that is tried as their key.
+    pub luks_key: Option<String>,
+    /// Logical volumes that may be made to find it.
+    pub lvm: Vec<VolumeName>,
     /// How long to wait for the store.
     pub wait: Duration,
     /// How strictly the checksum is asked for.
@@ -67,6 +74,9 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
     Ok(Plan {
         store,
         image,
+        luks: c.luks,
+        luks_key: c.luks_key,
+        lvm: c.lvm,
         wait: Duration::from_secs(c.wait.unwrap_or(60)), // slow USB hubs and card readers need up to half a minute
         policy: c.verify.unwrap_or_default(),
         digest: c.blake3,

@@ -8,6 +8,7 @@
 //! Fails   when nothing fits within the time, or when what was named has no such file. See cmdline-spec.md.
 
 mod candidates;
+pub(crate) mod containers;
 pub(super) mod home_source;
 pub(crate) mod visit;
 mod waiting;
@@ -24,6 +25,7 @@ use crate::stages::drivers::Drivers;
 use crate::stages::plan::Plan;
 use crate::sys::{Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
+use containers::Containers;
 use home_source::HomeSource;
 use rustix::mount::MountFlags;
 use std::collections::BTreeSet;
@@ -67,6 +69,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
     let mut waiting = Waiting::new(machine.sys().now(), plan.wait);
     let mut candidates = Candidates::default();
     let mut searched: BTreeSet<String> = BTreeSet::new();
+    let mut containers = Containers::default();
     candidates.refresh(machine, &plan.store)?;
     loop {
         searched.retain(|name| candidates.has(name));
@@ -90,7 +93,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
                 }
             }
             searched.insert(candidate.device.name.clone());
-            match attempt(machine, plan, drivers, candidate, candidates.all()) {
+            match attempt(machine, plan, drivers, candidate, &mut containers, &candidates) {
                 Ok(Some(store)) => {
                     say_others(machine, plan, candidate, candidates.all());
                     waiting.end(machine);
@@ -107,9 +110,17 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
         if let Some(error) = without_file {
             return Err(error);
         }
+        // What is inside of another device is looked for when no other is the store: nobody types in vain.
+        if !unsettled && containers.open(machine, plan, drivers, &candidates)? {
+            candidates.refresh(machine, &plan.store)?;
+            continue;
+        }
         // One module, then a look at what it brought; only when there is none left is there anything to wait for.
         let busy = drivers.work(machine);
         if waiting.is_over(machine) && !busy && !unsettled {
+            if let Some(error) = containers.explain(machine, plan, &candidates) {
+                return Err(error);
+            }
             let (seen, waited) = (candidates.describe(), waiting.so_far(machine).as_secs());
             return Err(machine.error("find the store", Cause::NoStore { wanted: wanted(plan), seen, waited }));
         }
@@ -124,6 +135,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             Some(Wish::LookAgain) => {
                 drivers.look_again(machine)?;
                 (candidates, searched) = Default::default();
+                containers.look_again();
                 candidates.refresh(machine, &plan.store)?;
             }
             Some(Wish::Menu) => return Err(machine.error("find the store", Cause::Stopped { wanted: wanted(plan) })),
@@ -172,12 +184,13 @@ fn say_others<'a, S: Sys>(
 }
 
 /// Mounts one candidate and looks into it. `None`: it is not the one, and it is unmounted again.
-fn attempt<'a, S: Sys>(
+fn attempt<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
     drivers: &mut Drivers,
     candidate: &Candidate,
-    all: impl Iterator<Item = &'a Candidate>,
+    containers: &mut Containers,
+    all: &Candidates,
 ) -> Result<Option<Store>> {
     let Some((format, how)) = candidate.format().and_then(|format| Some((format, mounting(format)?))) else {
         return Ok(None);
@@ -203,13 +216,14 @@ fn attempt<'a, S: Sys>(
     }
     let removable = candidate.device.removable;
     let home = home_source::find(machine, plan, removable);
-    let sleeper = hibernated(all).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
+    let sleeper =
+        hibernated(all.all()).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
     let access = match home.as_ref().map(|home| home.fits(format)) {
         None => Access::ReadOnly,
         Some(Err(why)) => Access::Refused(why),
         Some(Ok(())) => match sleeper {
             Some(why) => Access::Refused(why),
-            None => make_writable(machine, candidate, format, &how)?,
+            None => make_writable(machine, candidate, format, &how, containers, all)?,
         },
     };
     protect(machine, candidate, format, false)?;
@@ -295,11 +309,14 @@ fn make_writable<S: Sys>(
     candidate: &Candidate,
     format: Format,
     how: &Mounting,
+    containers: &mut Containers,
+    all: &Candidates,
 ) -> Result<Access> {
     let options = how.writable.unwrap_or_default();
     machine.apply(&[Op::Unmount(Place::at(STORE))])?;
     protect(machine, candidate, format, false)?;
-    match machine.apply(&[op(how, candidate, MountFlags::empty(), options)]) {
+    let mapped = containers.make_writable(machine, &candidate.device, all);
+    match mapped.and_then(|()| machine.apply(&[op(how, candidate, MountFlags::empty(), options)])) {
         Ok(()) => Ok(Access::ReadWrite),
         Err(error) => {
             protect(machine, candidate, format, true)?;

@@ -110,6 +110,11 @@ fn in_a_boot_with_a_home_image() {
 }
 
 #[test]
+fn in_a_boot_from_a_store_in_containers() {
+    fail_everywhere(&super::containers::lvm_in_luks());
+}
+
+#[test]
 fn in_a_boot_of_a_single_image() {
     fail_everywhere(&scenarios::bare_squashfs());
 }

@@ -62,7 +62,8 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
             at = None;
         }
         // The text of a link touches nothing.
-        let touches = |word: &&str| word.starts_with("/dev/sd") && !line.starts_with("ln -s ");
+        let is_disk = |word: &&str| word.starts_with("/dev/sd") || word.starts_with("/dev/dm-");
+        let touches = |word: &&str| is_disk(word) && !line.starts_with("ln -s ");
         let Some(device) = line.split(' ').find(touches) else { continue };
         if line.starts_with("blockdev --set") {
             if line.starts_with("blockdev --setro") {
@@ -70,6 +71,16 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
             } else {
                 protected.remove(device)
             };
+            continue;
+        }
+        if line.starts_with("dmsetup create --readonly ") {
+            continue;
+        }
+        if let Some(table) = line.strip_prefix("dmsetup load ") {
+            // For writing, while nothing of it is mounted; the mount for writing comes next, and is looked at below.
+            if table.starts_with("--readonly") || at.is_some() {
+                return Err(format!("{line}: {at:?} is mounted"));
+            }
             continue;
         }
         if !line.starts_with("mount -t") {

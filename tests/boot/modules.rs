@@ -29,6 +29,8 @@ pub const ROWS: &[Row] = &[
     Row("fs/isofs/isofs", &[], &["fs-iso9660"], &["iso9660"]),
     Row("fs/squashfs/squashfs", &[], &["fs-squashfs"], &["squashfs"]),
     Row("fs/erofs/erofs", &[], &["fs-erofs"], &["erofs"]),
+    Row("drivers/md/dm-mod", &[], &["devname:mapper/control"], &["dm-linear"]),
+    Row("drivers/md/dm-crypt", &["dm_mod"], &[], &["dm-crypt"]),
     Row("fs/overlayfs/overlay", &[], &["fs-overlay"], &["overlay"]),
 ];
 

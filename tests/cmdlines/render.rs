@@ -7,6 +7,7 @@ use isolde::families::find_word;
 use isolde::machine::Machine;
 use isolde::op::{Op, Place};
 use isolde::params::{Extras, HomeWish, Policy, Verbosity};
+use isolde::source::StoreSpec;
 use isolde::stages::plan::{Plan, decide};
 use isolde::stages::{cmdline, plan};
 use isolde::sys::Sys;
@@ -50,6 +51,9 @@ fn lines(plan: Plan) -> Vec<String> {
     let Plan {
         store: _,
         image: _,
+        luks,
+        luks_key,
+        lvm,
         wait,
         policy,
         digest,
@@ -68,6 +72,11 @@ fn lines(plan: Plan) -> Vec<String> {
             lines.push(format!("{name} {value}").trim_end().to_owned());
         }
     };
+    let luks = luks.iter().map(|spec| if *spec == StoreSpec::Any { "auto".to_owned() } else { spec.to_string() });
+    let luks: Vec<String> = luks.collect();
+    add(!luks.is_empty(), "luks", luks.join(" "));
+    add(luks_key.is_some(), "luks-key", luks_key.unwrap_or_default());
+    add(!lvm.is_empty(), "lvm", lvm.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
     add(wait != usual.wait, "wait", format!("{} s", wait.as_secs()));
     add(
         digest.is_some(),

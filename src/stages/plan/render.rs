@@ -8,6 +8,7 @@
 pub mod origins;
 
 use super::{Plan, decide};
+use crate::formats::lvm::VolumeName;
 use crate::params::{Cmdline, Extras, HomeWish, Policy, Verbosity};
 use crate::source::{ImageSpec, StoreSpec};
 
@@ -23,6 +24,9 @@ impl Plan {
         let Plan {
             store,
             image,
+            luks,
+            luks_key,
+            lvm,
             wait,
             policy,
             digest,
@@ -43,6 +47,9 @@ impl Plan {
         vec![
             ("isolde.image", image),
             ("isolde.store", Some(store).filter(|store| **store != StoreSpec::Any).map(StoreSpec::to_string)),
+            ("isolde.luks", list(luks, luks_text)),
+            ("isolde.luks-key", luks_key.clone()),
+            ("isolde.lvm", list(lvm, VolumeName::to_string)),
             ("isolde.wait", Some(wait.as_secs().to_string())),
             ("isolde.blake3", digest.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())),
             ("isolde.verify", Some(policy_word(*policy).to_owned())),
@@ -93,6 +100,16 @@ impl Plan {
             ImageSpec::Medium => word("root", &format!("live:{device}")),
         })
     }
+}
+
+/// Separated by commas; `None` for none.
+fn list<T>(all: &[T], text: fn(&T) -> String) -> Option<String> {
+    (!all.is_empty()).then(|| all.iter().map(text).collect::<Vec<_>>().join(","))
+}
+
+/// A comma of a label would end it.
+fn luks_text(spec: &StoreSpec) -> String {
+    if *spec == StoreSpec::Any { "auto".to_owned() } else { spec.to_string().replace(',', "\\x2c") }
 }
 
 /// One word, in the quotes that a value with white space needs.

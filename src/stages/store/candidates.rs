@@ -44,6 +44,11 @@ impl Candidate {
         }
     }
 
+    /// `mapper/NAME`: the links that udev would make are not there.
+    fn mapped_as(&self, name: &str) -> bool {
+        self.device.mapped.as_deref().is_some_and(|mapped| name.strip_prefix("mapper/") == Some(mapped))
+    }
+
     fn fits(&self, spec: &StoreSpec) -> bool {
         let superblock = self.superblock.as_ref();
         let partition = self.partition.as_ref();
@@ -52,7 +57,7 @@ impl Candidate {
             StoreSpec::Label(label) => superblock.and_then(|s| s.label.as_ref()) == Some(label),
             StoreSpec::PartUuid(id) => same_id(partition.and_then(|p| p.uuid.as_deref()), id),
             StoreSpec::PartLabel(label) => partition.and_then(|p| p.label.as_ref()) == Some(label),
-            StoreSpec::Device(name) => self.device.name == *name,
+            StoreSpec::Device(name) => self.device.name == *name || self.mapped_as(name),
             StoreSpec::Any => superblock.is_some(),
         }
     }

@@ -98,11 +98,9 @@ impl Waiting {
         }
     }
 
-    /// The store is there: the consoles belong to the system again.
+    /// The store is there: the consoles belong to the system again, also those that a passphrase was asked for on.
     pub(super) fn end<S: Sys>(&self, machine: &mut Machine<S>) {
-        if self.consoles {
-            machine.sys_mut().close_consoles();
-        }
+        machine.sys_mut().close_consoles();
     }
 }
 

@@ -70,6 +70,29 @@ fn store() -> impl Strategy<Value = StoreSpec> {
     ]
 }
 
+/// A comma ends the name of a volume; in a label it is written in another way.
+fn luks() -> impl Strategy<Value = Vec<StoreSpec>> {
+    let plain = |spec: &StoreSpec| match spec {
+        StoreSpec::Uuid(id) | StoreSpec::PartUuid(id) => !id.contains(','),
+        _ => true,
+    };
+    prop::collection::btree_map(any::<u8>(), store().prop_filter("a comma", plain), 0..3).prop_map(|all| {
+        let mut once: Vec<StoreSpec> = Vec::new();
+        all.into_values().for_each(|spec| {
+            if !once.contains(&spec) {
+                once.push(spec)
+            }
+        });
+        once
+    })
+}
+
+fn lvm() -> impl Strategy<Value = Vec<VolumeName>> {
+    let name = "[a-z0-9_+.][a-z0-9_+.-]{1,8}".prop_filter("a folder's own name", |name| name != "..");
+    let volume = (name.clone(), name).prop_map(|(group, volume)| VolumeName { group, volume });
+    prop::collection::vec(volume, 0..2)
+}
+
 /// Words that a family reads once the image is found.
 fn words() -> impl Strategy<Value = Words> {
     let table: Vec<&'static str> = FAMILIES
@@ -102,8 +125,11 @@ fn plans() -> impl Strategy<Value = Plan> {
     let policy = prop_oneof![Just(Policy::Auto), Just(Policy::Require), Just(Policy::Off)];
     let seconds = || (0_u64..=86_400).prop_map(Duration::from_secs);
     let limits = (seconds(), policy, size(), seconds());
+    let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
-    (what, limits, adds).prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds)| {
+    let all = (what, limits, adds, opens);
+    all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens)| {
+        let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
         let (wait, policy, overlay_size, program_limit) = limits;
         let (extensions, home, customize, init, delegate, debug) = adds;
@@ -116,6 +142,9 @@ fn plans() -> impl Strategy<Value = Plan> {
         Some(Plan {
             store,
             image,
+            luks,
+            luks_key,
+            lvm,
             wait,
             policy,
             digest,

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for target in superblock partitions module_index modinfo compressed b3sums cmdline iso_tree squashfs erofs initrd loopback_cfg; do
+for target in superblock partitions module_index modinfo compressed b3sums luks lvm cmdline iso_tree squashfs erofs initrd loopback_cfg; do
     mkdir -p "corpus/$target"
 done
 mkdir "$work/contents"
@@ -53,6 +53,49 @@ disk() {
 }
 printf 'label: gpt\nfirst-lba: 34\nstart=40, size=10, name="one"\nstart=60, size=10\n' | disk gpt
 printf 'label: dos\nstart=2, size=10, type=83\nstart=20, size=90, type=5\nstart=22, size=10\nstart=40, size=10\n' | disk mbr
+
+# Both headers of the second kind are in the first 32 KiB.
+for kind in luks1 luks2; do
+    if command -v cryptsetup > /dev/null; then
+        rm -f "$work/volume"
+        truncate -s 20M "$work/volume"
+        echo x | cryptsetup luksFormat -q --type "$kind" --pbkdf pbkdf2 --pbkdf-force-iterations 1000 "$work/volume" -
+        head -c 32768 "$work/volume" > "corpus/luks/$kind"
+    else
+        echo "seeds.sh: cryptsetup is not installed, no seed $kind" >&2
+    fi
+done
+cat > corpus/lvm/text << 'END'
+vg {
+id = "eGX4s2-62lj-Njbx-PGnJ-lmPO-2avV-C5m0f6"
+seqno = 1
+status = ["READ"] # flags
+extent_size = 8192
+physical_volumes {
+pv0 {
+id = "mUNVSf-ah0x-bHzu-GUQk-76d0-Vptu-3p9lm9"
+pe_start = 2048
+pe_count = 9
+}
+}
+logical_volumes {
+store {
+id = "DDdjgk-ttL1-Al23-EcLT-ENDa-j7Ts-oq3PZ2"
+segment_count = 1
+segment1 {
+start_extent = 0
+extent_count = 3
+type = "striped"
+stripe_count = 1
+stripes = [
+"pv0", 0
+]
+}
+}
+}
+}
+contents = "Text Format Volume Group"
+END
 
 for name in usb-storage ext4; do
     mkdir -p "$work/lib/modules/1.0/kernel"

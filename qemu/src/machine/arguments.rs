@@ -1,11 +1,10 @@
-//! The only file that knows a QEMU flag.
+//! The arguments of QEMU. No other file but `disks.rs`, which has those of disks, knows a QEMU flag.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
-use serde_json::Value;
 
-use super::{Accelerator, Boot, Bus, Disk, Firmware, Machine};
+use super::{Accelerator, Boot, Firmware, Machine, disks};
 use crate::tool::text;
 
 /// Sockets in the work folder of a running machine.
@@ -23,6 +22,24 @@ pub(super) const QEMU: &str = "qemu-system-x86_64";
 const OVMF: [(&str, &str); 2] = [
     ("/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd"),
     ("/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd"),
+];
+
+/// What init has to leave alone, and a keyboard. Without their boot ROMs, which are in a package of their own.
+const OTHERS: &[&str] = &[
+    "-device",
+    "VGA",
+    "-device",
+    "e1000,romfile=",
+    "-device",
+    "virtio-net-pci,romfile=",
+    "-audiodev",
+    "none,id=sound",
+    "-device",
+    "intel-hda",
+    "-device",
+    "hda-output,audiodev=sound",
+    "-device",
+    "usb-kbd,bus=usb.0",
 ];
 
 /// The machine itself, without its consoles.
@@ -64,13 +81,10 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
             }
         }
     }
-    for (place, disk) in machine.disks.iter().enumerate() {
-        list.extend(["-drive".to_owned(), drive(disk)?]);
-        if !disk.late {
-            let boot =
-                if matches!(machine.boot, Boot::Firmware(_)) { format!(",bootindex={place}") } else { String::new() };
-            list.extend(["-device".to_owned(), format!("{}{boot}", device(disk))]);
-        }
+    list.extend(disks::arguments(&machine.disks, matches!(machine.boot, Boot::Firmware(_)))?);
+    // After the disks, some of which name their port on USB.
+    if machine.others {
+        list.extend(words(OTHERS));
     }
     Ok(list)
 }
@@ -136,94 +150,11 @@ fn ovmf() -> Result<(PathBuf, PathBuf)> {
         })
 }
 
-/// The name under which a plugged disk can be pulled.
-pub(super) fn device_id(name: &str) -> String {
-    format!("disk-{name}")
-}
-
-/// The arguments of QMP's `device_add` for a disk.
-pub(super) fn hot_plug(disk: &Disk) -> Value {
-    let mut fields =
-        vec![("driver", driver(disk.bus).to_owned()), ("drive", drive_id(&disk.name)), ("id", device_id(&disk.name))];
-    fields.extend(extra(disk));
-    Value::Object(fields.into_iter().map(|(key, value)| (key.to_owned(), Value::from(value))).collect())
-}
-
-fn device(disk: &Disk) -> String {
-    let extra: String = extra(disk).iter().map(|(key, value)| format!(",{key}={value}")).collect();
-    format!("{},drive={},id={}{extra}", driver(disk.bus), drive_id(&disk.name), device_id(&disk.name))
-}
-
-fn drive(disk: &Disk) -> Result<String> {
-    let snapshot = if disk.kept { "off" } else { "on" };
-    let (id, file) = (drive_id(&disk.name), escaped(&disk.image)?);
-    // The host's page cache survives QEMU, so that nothing has to reach the medium.
-    Ok(format!("if=none,id={id},format=raw,cache=unsafe,snapshot={snapshot},file={file}"))
-}
-
-fn drive_id(name: &str) -> String {
-    format!("image-{name}")
-}
-
-fn driver(bus: Bus) -> &'static str {
-    match bus {
-        Bus::Virtio => "virtio-blk-pci",
-        Bus::Usb => "usb-storage",
-        Bus::Ahci => "ide-hd",
-        Bus::Nvme => "nvme",
-    }
-}
-
-fn extra(disk: &Disk) -> Vec<(&'static str, String)> {
-    match disk.bus {
-        Bus::Virtio => Vec::new(),
-        Bus::Usb => vec![("bus", "usb.0".to_owned())],
-        Bus::Ahci => vec![("bus", "sata.0".to_owned())],
-        Bus::Nvme => vec![("serial", disk.name.clone())],
-    }
-}
-
 /// In QEMU's lists of options a comma within a value is written twice.
-fn escaped(path: &Path) -> Result<String> {
+pub(super) fn escaped(path: &Path) -> Result<String> {
     Ok(text(path)?.replace(',', ",,"))
 }
 
 fn words(list: &[&str]) -> Vec<String> {
     list.iter().map(|word| (*word).to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[test]
-    fn a_late_disk_has_an_image_but_no_device() {
-        let disk = Disk::new("stick", Path::new("/a,b.img"), Bus::Usb);
-        let list = |disk: Disk| {
-            let machine = Machine::firmware("t", Path::new("/logs"), Firmware::Bios).disk(disk);
-            super::machine(&machine, Accelerator::Tcg, Path::new("/work")).unwrap().join(" ")
-        };
-        let device = "-device usb-storage,drive=image-stick,id=disk-stick,bus=usb.0,bootindex=0";
-        let drive = "-drive if=none,id=image-stick,format=raw,cache=unsafe,snapshot=on,file=/a,,b.img";
-        assert!(list(disk.clone()).contains(drive));
-        assert!(list(disk.clone()).contains(device));
-        assert!(list(disk.clone().late()).contains(drive));
-        assert!(!list(disk.late()).contains("usb-storage"));
-    }
-
-    #[test]
-    fn a_plugged_disk_is_described_as_one_from_the_start() {
-        let disk = Disk::new("fast", Path::new("/x"), Bus::Nvme);
-        assert_eq!(device(&disk), "nvme,drive=image-fast,id=disk-fast,serial=fast");
-        let wanted = json!({ "driver": "nvme", "drive": "image-fast", "id": "disk-fast", "serial": "fast" });
-        assert_eq!(hot_plug(&disk), wanted);
-    }
-
-    #[test]
-    fn only_a_kept_disk_is_written_to() {
-        let disk = Disk::new("a", Path::new("/x"), Bus::Virtio);
-        assert!(drive(&disk).unwrap().contains("snapshot=on"));
-        assert!(drive(&disk.kept()).unwrap().contains("snapshot=off"));
-    }
 }

@@ -9,6 +9,7 @@
 mod accelerator;
 mod arguments;
 mod console;
+mod disks;
 mod monitor;
 mod shell;
 mod vm;
@@ -45,12 +46,26 @@ const POLL: Duration = Duration::from_millis(30);
 pub enum Bus {
     /// virtio-blk on PCI: `/dev/vda`.
     Virtio,
-    /// A stick on USB 3: `/dev/sda`.
+    /// virtio-scsi on PCI: `/dev/sda`.
+    VirtioScsi,
+    /// A stick on USB 3, one command at a time (BOT): `/dev/sda`.
     Usb,
+    /// The same behind a hub, at the speed of USB 1, as QEMU has no other hub.
+    UsbHub,
+    /// A disk on USB 3 that takes SCSI commands (UAS): `/dev/sda`.
+    Uas,
     /// SATA by AHCI: `/dev/sda`.
     Ahci,
+    /// A parallel ATA disk on the machine's own controller (PIIX): `/dev/sda`.
+    Ide,
     /// NVMe: `/dev/nvme0n1`.
     Nvme,
+    /// An SD card in a reader on PCI: `/dev/mmcblk0`. Its size has to be a power of two.
+    Sd,
+    /// A disc in an ATAPI drive: `/dev/sr0`.
+    IdeCd,
+    /// A disc in a SCSI drive: `/dev/sr0`.
+    ScsiCd,
 }
 
 /// A raw disk image in a machine.
@@ -61,13 +76,14 @@ pub struct Disk {
     pub(crate) bus: Bus,
     pub(crate) kept: bool,
     pub(crate) late: bool,
+    pub(crate) rate: Option<u64>,
 }
 
 impl Disk {
     /// A disk that is there from the start. What the guest writes is thrown away. `name` is for [`Vm::plug`]; letters
     /// and digits.
     pub fn new(name: &str, image: &Path, bus: Bus) -> Self {
-        Self { name: name.to_owned(), image: image.to_owned(), bus, kept: false, late: false }
+        Self { name: name.to_owned(), image: image.to_owned(), bus, kept: false, late: false, rate: None }
     }
 
     /// What the guest writes stays in the image.
@@ -78,6 +94,11 @@ impl Disk {
     /// Not plugged in until [`Vm::plug`].
     pub fn late(self) -> Self {
         Self { late: true, ..self }
+    }
+
+    /// Reads and writes at most that many bytes a second.
+    pub fn slow(self, rate: u64) -> Self {
+        Self { rate: Some(rate), ..self }
     }
 }
 
@@ -107,6 +128,7 @@ pub struct Machine {
     pub(crate) probe: Option<PathBuf>,
     pub(crate) memory: u32,
     pub(crate) processors: u32,
+    pub(crate) others: bool,
 }
 
 impl Machine {
@@ -133,7 +155,13 @@ impl Machine {
             probe: None,
             memory: 1024,
             processors: 2,
+            others: false,
         }
+    }
+
+    /// With what a computer has besides disks: a screen, two network cards, a sound card, a USB keyboard.
+    pub fn other_devices(self) -> Self {
+        Self { others: true, ..self }
     }
 
     /// With one disk more.

@@ -36,6 +36,8 @@ pub struct Answer {
 pub struct Shell {
     stream: UnixStream,
     pending: String,
+    /// The beginning of a letter whose other bytes have not come yet.
+    partial: Vec<u8>,
     number: u32,
 }
 
@@ -43,7 +45,7 @@ impl Shell {
     pub(super) fn connect(socket: &Path) -> Result<Self> {
         let stream = UnixStream::connect(socket).context("connect to the second serial port")?;
         stream.set_read_timeout(Some(Duration::from_millis(100))).context("set a time-out")?;
-        Ok(Self { stream, pending: String::new(), number: 0 })
+        Ok(Self { stream, pending: String::new(), partial: Vec::new(), number: 0 })
     }
 
     /// Is a shell there by now? Waits a moment for it. Nothing is typed before its prompt is seen, because the serial port
@@ -131,14 +133,26 @@ impl Shell {
             match self.stream.read(&mut bytes) {
                 Ok(0) => bail!("the machine has ended"),
                 Ok(count) => {
-                    let text = String::from_utf8_lossy(bytes.get(..count).unwrap_or_default()).into_owned();
-                    self.pending.push_str(&text.replace('\r', ""));
+                    self.partial.extend(bytes.get(..count).unwrap_or_default());
+                    self.pending.push_str(&whole_letters(&mut self.partial).replace('\r', ""));
                 }
                 Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
                 Err(error) => return Err(error).context("read from the root shell"),
             }
         }
     }
+}
+
+/// Takes out the letters that are whole. A serial port gives a few bytes at a time.
+fn whole_letters(bytes: &mut Vec<u8>) -> String {
+    let whole = match std::str::from_utf8(bytes) {
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => bytes.len(),
+    };
+    let rest = bytes.split_off(whole);
+    let text = String::from_utf8_lossy(bytes).into_owned();
+    *bytes = rest;
+    text
 }
 
 /// The line or lines to type for a command. Pure.
@@ -162,7 +176,7 @@ mod tests {
         let output = Stdio::from(far.try_clone().unwrap());
         let mut child =
             Command::new("sh").stdin(Stdio::from(far)).stdout(output).stderr(Stdio::null()).spawn().unwrap();
-        test(&mut Shell { stream: near, pending: String::new(), number: 0 });
+        test(&mut Shell { stream: near, pending: String::new(), partial: Vec::new(), number: 0 });
         child.kill().unwrap();
         child.wait().unwrap();
     }
@@ -181,6 +195,15 @@ mod tests {
             assert_ne!(shell.run("if").unwrap().status, 0);
             assert!(shell.check("false").unwrap_err().to_string().starts_with("`false` in the guest: status 1"));
         });
+    }
+
+    #[test]
+    fn a_letter_that_comes_in_parts_is_one_letter() {
+        let mut bytes = vec![b'a', 0xe6, 0x97];
+        assert_eq!((whole_letters(&mut bytes).as_str(), bytes.len()), ("a", 2));
+        bytes.push(0xa5);
+        assert_eq!((whole_letters(&mut bytes).as_str(), bytes.len()), ("日", 0));
+        assert_eq!(whole_letters(&mut vec![0xff, b'b']), "\u{fffd}b");
     }
 
     #[test]

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
 use tempfile::TempDir;
 
 use super::console::{self, Console, Line};
 use super::monitor::Monitor;
 use super::shell::Shell;
-use super::{Disk, POLL, arguments};
+use super::{Disk, POLL, disks};
 
 /// How often the processors of a machine that does not answer are looked at.
 const LOOKS: usize = 8;
@@ -26,6 +26,8 @@ pub struct Vm {
     shell: Option<Shell>,
     monitor: Monitor,
     disks: Vec<Disk>,
+    /// Names of disks that were pulled out: QEMU has forgotten their images.
+    pulled: Vec<String>,
 }
 
 impl Vm {
@@ -37,7 +39,7 @@ impl Vm {
         monitor: Monitor,
         disks: Vec<Disk>,
     ) -> Self {
-        Self { child, _work: work, console, shell: Some(shell), monitor, disks }
+        Self { child, _work: work, console, shell: Some(shell), monitor, disks, pulled: Vec::new() }
     }
 
     /// Waits for a line of the console that matches a pattern (regular expression), after the last line that did.
@@ -101,13 +103,19 @@ impl Vm {
         }
     }
 
-    /// Plugs in a disk that was declared late.
+    /// Plugs in a disk that was declared late, or that was pulled out.
     ///
     /// # Errors
     /// When there is none of that name, or QEMU refuses.
     pub fn plug(&mut self, name: &str) -> Result<()> {
         let disk = self.disks.iter().find(|disk| disk.name == name).with_context(|| format!("no disk \"{name}\""))?;
-        self.monitor.execute("device_add", &arguments::hot_plug(disk)).with_context(|| format!("plug {name}"))?;
+        if let Some(place) = self.pulled.iter().position(|pulled| pulled == name) {
+            let line = format!("drive_add 0 {}", disks::drive(disk)?);
+            let answer = self.monitor.execute("human-monitor-command", &json!({ "command-line": line }))?;
+            ensure!(answer.as_str().is_some_and(|text| text.trim() == "OK"), "drive_add {name}: {answer}");
+            self.pulled.swap_remove(place);
+        }
+        self.monitor.execute("device_add", &disks::hot_plug(disk)).with_context(|| format!("plug {name}"))?;
         Ok(())
     }
 
@@ -116,8 +124,9 @@ impl Vm {
     /// # Errors
     /// When QEMU refuses.
     pub fn unplug(&mut self, name: &str) -> Result<()> {
-        let device = json!({ "id": arguments::device_id(name) });
+        let device = json!({ "id": disks::device_id(name) });
         self.monitor.execute("device_del", &device).with_context(|| format!("unplug {name}"))?;
+        self.pulled.push(name.to_owned());
         Ok(())
     }
 

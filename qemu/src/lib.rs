@@ -8,6 +8,7 @@
 //! | [`machine`] | a running QEMU: console, root shell in the guest, devices that come and go |
 //! | [`initrd`] | several initrds in one file |
 //! | [`kernel`] | a kernel without its compression |
+//! | [`modules`] | an initrd with the modules for every store and bus, and nothing else |
 //! | [`families`] | a small ISO of each family of live images |
 //! | [`cache`], [`tool`] | where built things are kept, and how programs are run |
 //!
@@ -20,6 +21,7 @@ pub mod fixtures;
 pub mod initrd;
 pub mod kernel;
 pub mod machine;
+pub mod modules;
 pub mod stick;
 pub mod store;
 pub mod tool;

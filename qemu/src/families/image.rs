@@ -95,7 +95,7 @@ pub(super) fn iso(tree: &Tree, label: &str, to: &Path) -> Result<()> {
 }
 
 /// A cpio archive, to be put behind a stock initrd.
-pub(super) fn initrd(tree: &Tree, to: &Path) -> Result<()> {
+pub(crate) fn initrd(tree: &Tree, to: &Path) -> Result<()> {
     const SCRIPT: &str = r#"cd "$1" && find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet > "$2""#;
     if let Some(path) =
         tree.paths().find(|path| LINKS_OF_THE_STOCK_INITRD.iter().any(|name| path.split('/').next() == Some(name)))

@@ -31,6 +31,7 @@ use anyhow::{Context, Result};
 
 pub use base::{Base, Parts};
 pub use image::Format;
+pub(crate) use image::initrd as pack_initrd;
 pub use tree::Tree;
 
 use crate::cache::{cached, digest};

@@ -3,8 +3,8 @@
 //! Takes   an image as mkfs.exfat leaves it, and a folder.
 //! Gives   the files in it, each in one run of clusters, so that no chain has to be written (exFAT specification, 6.3.4.2
 //!         "NoFatChain").
-//! Fails   when the files do not fit, the root's entries need more than a cluster, or a name is not ASCII: the table of
-//!         upper-case letters in the image then need not be read.
+//! Fails   when the files do not fit, the root's entries need more than a cluster, or a name has letters beyond ASCII that
+//!         have an upper case: the table of those in the image is not read.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Read;
@@ -105,21 +105,28 @@ impl Volume {
         }
         // Clusters are numbered from 2.
         ensure!(u64::from(first) + u64::from(count) <= u64::from(self.clusters) + 2, "the files do not fit");
-        let mut place = self.offset(first);
-        let mut block = vec![0; 1 << 20];
-        let mut left = length;
+        self.write_blocks(source, self.offset(first), length)?;
+        self.mark_used(first, count)?;
+        self.free = first + count;
+        Ok(first)
+    }
+
+    /// Blocks of zeros are left out: the image is new, and a hole reads as zeros.
+    fn write_blocks(&self, source: &mut dyn Read, mut place: u64, mut left: u64) -> Result<()> {
+        let zeros = vec![0; 1 << 20];
+        let mut block = zeros.clone();
         while left > 0 {
             let read = source.read(&mut block).context("read a staged file")?;
             let Some(bytes) = block.get(..read).filter(|bytes| !bytes.is_empty()) else {
                 bail!("a staged file shrank")
             };
-            self.file.write_all_at(bytes, place).context("write the exFAT image")?;
+            if !zeros.starts_with(bytes) {
+                self.file.write_all_at(bytes, place).context("write the exFAT image")?;
+            }
             place += u64::try_from(read)?;
             left = left.saturating_sub(u64::try_from(read)?);
         }
-        self.mark_used(first, count)?;
-        self.free = first + count;
-        Ok(first)
+        Ok(())
     }
 
     /// Sets the bits of clusters in the bitmap; bit 0 of byte 0 is cluster 2.
@@ -157,8 +164,11 @@ impl Volume {
 
 /// The entries for one name: the file, its stream of clusters, its name in pieces. Pure.
 fn entry_set(name: &str, first: u32, length: u64, attributes: u16) -> Result<Vec<u8>> {
-    ensure!(name.is_ascii() && name.len() <= 255, "{name}: only short ASCII names here");
-    let parts = name.as_bytes().chunks(NAME_PART);
+    let plain = |letter: char| letter.is_ascii() || letter.to_uppercase().eq([letter]);
+    ensure!(name.chars().all(plain), "{name}: only ASCII and letters without an upper case here");
+    let letters: Vec<u16> = name.encode_utf16().collect();
+    ensure!(letters.len() <= 255, "{name}: too long");
+    let parts = letters.chunks(NAME_PART);
     let secondary = u8::try_from(1 + parts.len())?;
     let mut set = vec![FILE, secondary, 0, 0];
     set.extend(attributes.to_le_bytes());
@@ -170,8 +180,8 @@ fn entry_set(name: &str, first: u32, length: u64, attributes: u16) -> Result<Vec
     set.resize(ENTRY, 0);
     // Bit 0: clusters may be allocated. Bit 1: they are one run, without a chain in the FAT.
     let flags = if first == 0 { 1 } else { 3 };
-    set.extend([STREAM, flags, 0, u8::try_from(name.len())?]);
-    set.extend(name_hash(name).to_le_bytes());
+    set.extend([STREAM, flags, 0, u8::try_from(letters.len())?]);
+    set.extend(name_hash(&letters).to_le_bytes());
     set.extend([0, 0]);
     set.extend(length.to_le_bytes());
     set.extend([0; 4]);
@@ -180,7 +190,7 @@ fn entry_set(name: &str, first: u32, length: u64, attributes: u16) -> Result<Vec
     for part in parts {
         let start = set.len();
         set.extend([NAME, 0]);
-        set.extend(part.iter().flat_map(|letter| [*letter, 0]));
+        set.extend(part.iter().flat_map(|letter| letter.to_le_bytes()));
         set.resize(start + ENTRY, 0);
     }
     let sum = sum(set.iter().enumerate().filter(|(place, _)| !(2..4).contains(place)).map(|(_, byte)| *byte));
@@ -190,8 +200,9 @@ fn entry_set(name: &str, first: u32, length: u64, attributes: u16) -> Result<Vec
     Ok(set)
 }
 
-fn name_hash(name: &str) -> u16 {
-    sum(name.bytes().flat_map(|letter| [letter.to_ascii_uppercase(), 0]))
+fn name_hash(letters: &[u16]) -> u16 {
+    let upper = |letter: &u16| if (0x61..=0x7a).contains(letter) { letter - 0x20 } else { *letter };
+    sum(letters.iter().flat_map(|letter| upper(letter).to_le_bytes()))
 }
 
 /// The specification's rotating sum, 6.3.3 and 7.6.4.
@@ -222,13 +233,14 @@ mod tests {
             .layout(Layout::WholeDisk)
             .bytes("/boot/iso/a name longer than one entry.iso", &vec![5; 9_000_001])
             .bytes("/boot/empty", b"")
+            .bytes("/boot/日本 {a}.iso", b"x")
             .bytes("/B3SUMS", b"x")
             .folder("/home")
             .build(&image)
             .unwrap();
         let text = run("fsck", command("fsck.exfat").arg("-n").arg(&image)).unwrap();
         // Directories: root, boot, boot/iso, home.
-        assert!(text.contains("clean. directories 4, files 3"), "{text}");
+        assert!(text.contains("clean. directories 4, files 4"), "{text}");
     }
 
     #[test]

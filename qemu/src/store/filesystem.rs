@@ -4,9 +4,9 @@ use std::fs::{self, File};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 
-use super::{Content, FileSystem, MIB, StoredFile, exfat};
+use super::{Content, FileSystem, MIB, StoredFile, makers};
 use crate::tool::{command, run, text};
 
 /// A file system to be made.
@@ -15,7 +15,7 @@ pub(crate) struct Parameters<'a> {
     pub file_system: FileSystem,
     pub label: &'a str,
     pub uuid: Option<&'a str>,
-    /// Bytes. ISO 9660 takes what it needs instead.
+    /// Bytes. A packed file system takes what it needs instead.
     pub size: u64,
     /// The folder with its files.
     pub staging: &'a Path,
@@ -39,8 +39,9 @@ pub(crate) fn stage(files: &[StoredFile], staging: &Path) -> Result<u64> {
             }
             Content::Copy(from) => {
                 // A copy, not a link: the permissions are set below, and a link would change the source's. Where the
-                // file system can, the copy shares its blocks with the source.
-                bytes += fs::copy(from, &to).with_context(|| format!("copy {} to {}", from.display(), to.display()))?;
+                // file system can, the copy shares its blocks with the source; holes stay holes.
+                run("copy", command("cp").args(["--reflink=auto", "--sparse=auto"]).arg(from).arg(&to))?;
+                bytes += to.metadata().with_context(|| format!("size of {}", to.display()))?.len();
             }
         }
         fs::set_permissions(&to, fs::Permissions::from_mode(file.mode))
@@ -53,94 +54,30 @@ pub(crate) fn stage(files: &[StoredFile], staging: &Path) -> Result<u64> {
 pub(crate) fn size_for(file_system: FileSystem, bytes: u64, free: u64) -> u64 {
     let (part, fixed, least) = match file_system {
         // Inode tables take 1/64, the journal up to 64 MiB at this size, root's reserve 5 %.
-        FileSystem::Ext4 => (bytes / 10, 32 * MIB, 48 * MIB),
+        FileSystem::Ext2 | FileSystem::Ext3 | FileSystem::Ext4 => (bytes / 10, 32 * MIB, 48 * MIB),
         // mkfs.vfat refuses FAT32 with fewer than 65525 clusters.
         FileSystem::Vfat => (bytes / 100, 8 * MIB, 48 * MIB),
         FileSystem::Exfat => (bytes / 100, 8 * MIB, 16 * MIB),
         // mkfs.btrfs makes a second copy of the metadata, and cannot be smaller than this.
         FileSystem::Btrfs => (bytes / 4, 128 * MIB, 256 * MIB),
-        FileSystem::Iso9660 => (0, 0, 0),
+        FileSystem::Ntfs => (bytes / 50, 16 * MIB, 32 * MIB),
+        // mkfs.xfs refuses less than 300 MiB.
+        FileSystem::Xfs => (bytes / 20, 80 * MIB, 320 * MIB),
+        // Segments kept free for cleaning.
+        FileSystem::F2fs => (bytes / 10, 96 * MIB, 128 * MIB),
+        FileSystem::Iso9660 | FileSystem::Udf | FileSystem::Squashfs | FileSystem::Erofs => (0, 0, 0),
     };
     (bytes + part + fixed + free).max(least).next_multiple_of(MIB)
 }
 
 /// Makes and fills a file system.
 pub(crate) fn make(parameters: &Parameters<'_>) -> Result<()> {
-    let Parameters { file_system, label, uuid, size, staging, to } = *parameters;
-    if file_system != FileSystem::Iso9660 {
+    let Parameters { file_system, size, to, .. } = *parameters;
+    if !file_system.is_packed() {
         let file = File::create(to).with_context(|| format!("create {}", to.display()))?;
         file.set_len(size).context("size of the file system")?;
     }
-    match file_system {
-        FileSystem::Ext4 => {
-            let id = uuid.unwrap_or("random");
-            // Blocks of 4 KiB: mke2fs would take 1 KiB for a small file system, and four times as long to fill it.
-            // fakeroot: the files belong to root although an ordinary user has staged them.
-            let mut mke2fs = command("fakeroot");
-            mke2fs.args(["--", "sh", "-c", "chown -R 0:0 \"$1\"; shift; exec mke2fs \"$@\"", "sh", text(staging)?]);
-            mke2fs.args([
-                "-q",
-                "-F",
-                "-t",
-                "ext4",
-                "-b",
-                "4096",
-                "-L",
-                label,
-                "-U",
-                id,
-                "-d",
-                text(staging)?,
-                text(to)?,
-            ]);
-            run("ext4", &mut mke2fs)?;
-        }
-        FileSystem::Vfat => {
-            let mut mkfs = command("mkfs.vfat");
-            mkfs.args(["-F", "32", "-n", label]);
-            if let Some(id) = uuid {
-                mkfs.args(["-i", &id.replace('-', "")]);
-            }
-            run("FAT", mkfs.arg(to))?;
-            fill_vfat(staging, to)?;
-        }
-        FileSystem::Exfat => {
-            run("exFAT", command("mkfs.exfat").args(["-L", label]).arg(to))?;
-            if let Some(id) = uuid {
-                run("exFAT serial", command("tune.exfat").args(["-I", &format!("0x{}", id.replace('-', ""))]).arg(to))?;
-            }
-            exfat::fill(to, staging)?;
-        }
-        FileSystem::Btrfs => {
-            let mut mkfs = command("mkfs.btrfs");
-            mkfs.args(["-q", "-f", "-L", label, "--rootdir", text(staging)?]);
-            if let Some(id) = uuid {
-                mkfs.args(["-U", id]);
-            }
-            run("btrfs", mkfs.arg(to))?;
-        }
-        FileSystem::Iso9660 => {
-            if uuid.is_some() {
-                bail!("ISO 9660 has no UUID of its own");
-            }
-            let mut xorriso = command("xorriso");
-            xorriso.args([
-                "-as",
-                "mkisofs",
-                "-quiet",
-                "-iso-level",
-                "3",
-                "-R",
-                "-V",
-                label,
-                "-o",
-                text(to)?,
-                text(staging)?,
-            ]);
-            run("ISO 9660", &mut xorriso)?;
-        }
-    }
-    Ok(())
+    makers::make(parameters).with_context(|| format!("{file_system:?} in {}", to.display()))
 }
 
 /// An EFI system partition, small enough that FAT16 or FAT12 must do.
@@ -152,7 +89,7 @@ pub(crate) fn make_efi_system(staging: &Path, to: &Path, size: u64) -> Result<()
 }
 
 /// Copies a folder's content into a FAT image.
-fn fill_vfat(staging: &Path, image: &Path) -> Result<()> {
+pub(super) fn fill_vfat(staging: &Path, image: &Path) -> Result<()> {
     let mut sources = Vec::new();
     for entry in fs::read_dir(staging).with_context(|| format!("list {}", staging.display()))? {
         sources.push(entry.context("list the staged files")?.path());
@@ -163,7 +100,9 @@ fn fill_vfat(staging: &Path, image: &Path) -> Result<()> {
     let mut mcopy = command("mcopy");
     mcopy.args(["-i", text(image)?, "-s", "-o", "-Q"]).args(sources).arg("::/");
     // mtools refuses geometries that old systems could not have; nothing here depends on cylinders.
-    run("FAT files", mcopy.env("MTOOLS_SKIP_CHECK", "1"))?;
+    mcopy.env("MTOOLS_SKIP_CHECK", "1");
+    // The locale says how the names of the source are encoded.
+    run("FAT files", mcopy.env("LC_ALL", "C.UTF-8"))?;
     Ok(())
 }
 
@@ -173,7 +112,7 @@ mod tests {
 
     #[test]
     fn there_is_room_for_the_files_and_what_shall_be_free() {
-        for file_system in [FileSystem::Ext4, FileSystem::Vfat, FileSystem::Exfat, FileSystem::Btrfs] {
+        for file_system in [FileSystem::Ext4, FileSystem::Vfat, FileSystem::Exfat, FileSystem::Btrfs, FileSystem::Xfs] {
             let size = size_for(file_system, 300 * MIB, 64 * MIB);
             assert!((364 * MIB..600 * MIB).contains(&size) && size.is_multiple_of(MIB), "{file_system:?}: {size}");
         }

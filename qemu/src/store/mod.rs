@@ -7,7 +7,11 @@
 
 mod exfat;
 pub(crate) mod filesystem;
+pub mod foreign;
+mod makers;
+pub mod odd;
 pub(crate) mod partition;
+pub mod prepared;
 
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -23,18 +27,50 @@ use partition::{Entry, SECTOR, Table};
 pub(crate) const MIB: u64 = 1 << 20;
 
 /// The file systems a store can have.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FileSystem {
+    /// ext2.
+    Ext2,
+    /// ext3.
+    Ext3,
     /// ext4 with journal.
     Ext4,
     /// FAT32.
     Vfat,
     /// exFAT.
     Exfat,
+    /// NTFS; files at its top only.
+    Ntfs,
     /// btrfs, one device.
     Btrfs,
+    /// XFS; no names with blanks.
+    Xfs,
+    /// F2FS.
+    F2fs,
     /// ISO 9660 with Rock Ridge.
     Iso9660,
+    /// UDF, as on a disc, without ISO 9660 beside it.
+    Udf,
+    /// squashfs, not compressed; it has no name of its own.
+    Squashfs,
+    /// EROFS; its label is not set.
+    Erofs,
+}
+
+impl FileSystem {
+    /// Is it as large as what is in it?
+    fn is_packed(self) -> bool {
+        matches!(self, Self::Iso9660 | Self::Udf | Self::Squashfs | Self::Erofs)
+    }
+
+    /// The type of an MBR's partition that holds it.
+    fn partition_type(self) -> &'static str {
+        match self {
+            Self::Vfat => "c",
+            Self::Exfat | Self::Ntfs => "7",
+            _ => "83",
+        }
+    }
 }
 
 /// What is around the file system.
@@ -44,6 +80,8 @@ pub enum Layout {
     Gpt,
     /// One partition of an MBR.
     Mbr,
+    /// One logical partition of an MBR, the fifth by the kernel's count.
+    MbrLogical,
     /// No partition table.
     WholeDisk,
 }
@@ -102,7 +140,8 @@ impl Store {
         Self { layout, ..self }
     }
 
-    /// With that UUID, in the form blkid prints for the file system (`ABCD-1234` for FAT and exFAT). Not for ISO 9660.
+    /// With that UUID, in the form blkid prints for the file system (`ABCD-1234` for FAT and exFAT, 16 digits for NTFS). Not
+    /// for ISO 9660, UDF and squashfs.
     pub fn uuid(self, uuid: &str) -> Self {
         Self { uuid: Some(uuid.to_owned()), ..self }
     }
@@ -160,15 +199,15 @@ impl Store {
         let file_system = work.path().join("filesystem");
         self.build_file_system(&file_system, work.path())?;
         let length = file_system.metadata().context("the file system's image")?.len();
-        let (table, entry) = match self.layout {
+        let (table, kind) = match self.layout {
             Layout::WholeDisk => {
                 return fs::rename(&file_system, image).with_context(|| format!("rename to {}", image.display()));
             }
-            Layout::Gpt => (Table::Gpt, Entry::new("linux", length)),
-            Layout::Mbr => {
-                (Table::Mbr, Entry::new(if self.file_system == FileSystem::Ext4 { "83" } else { "7" }, length))
-            }
+            Layout::Gpt => (Table::Gpt, "linux"),
+            Layout::Mbr => (Table::Mbr, self.file_system.partition_type()),
+            Layout::MbrLogical => (Table::MbrLogical, self.file_system.partition_type()),
         };
+        let entry = Entry::new(kind, length);
         let entry = entry.named(self.partition_label.as_deref(), self.partition_uuid.as_deref());
         let starts = partition::write(image, table, &[entry])?;
         let start = *starts.first().context("one partition")?;
@@ -234,22 +273,44 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let image = folder.path().join("disk");
         for (file_system, kind, uuid) in [
-            (FileSystem::Ext4, "ext4", "11111111-2222-4333-8444-555555555555"),
-            (FileSystem::Btrfs, "btrfs", "11111111-2222-4333-8444-555555555556"),
-            (FileSystem::Vfat, "vfat", "ABCD-1234"),
-            (FileSystem::Exfat, "exfat", "ABCD-1235"),
+            (FileSystem::Ext2, "ext2", Some("11111111-2222-4333-8444-555555555551")),
+            (FileSystem::Ext3, "ext3", Some("11111111-2222-4333-8444-555555555552")),
+            (FileSystem::Ext4, "ext4", Some("11111111-2222-4333-8444-555555555555")),
+            (FileSystem::Btrfs, "btrfs", Some("11111111-2222-4333-8444-555555555556")),
+            (FileSystem::Xfs, "xfs", Some("11111111-2222-4333-8444-555555555557")),
+            (FileSystem::F2fs, "f2fs", Some("11111111-2222-4333-8444-555555555558")),
+            (FileSystem::Erofs, "erofs", Some("11111111-2222-4333-8444-555555555559")),
+            (FileSystem::Vfat, "vfat", Some("ABCD-1234")),
+            (FileSystem::Exfat, "exfat", Some("ABCD-1235")),
+            (FileSystem::Ntfs, "ntfs", Some("0123456789ABCDEF")),
+            (FileSystem::Iso9660, "iso9660", None),
+            (FileSystem::Udf, "udf", None),
+            (FileSystem::Squashfs, "squashfs", None),
         ] {
-            for (layout, offset) in [(Layout::Gpt, MIB), (Layout::Mbr, MIB), (Layout::WholeDisk, 0)] {
-                let store = Store::new(file_system, "NAME").uuid(uuid).layout(layout);
-                store.bytes("/boot/iso/a.iso", b"content").folder("/home").build(&image).unwrap();
+            let layouts =
+                [(Layout::Gpt, MIB), (Layout::Mbr, MIB), (Layout::MbrLogical, 2 * MIB), (Layout::WholeDisk, 0)];
+            // One file system in all layouts, and all in one.
+            let count = if file_system == FileSystem::Ext4 { layouts.len() } else { 1 };
+            for (layout, offset) in layouts.into_iter().take(count) {
+                let mut store = Store::new(file_system, "NAME").layout(layout).bytes("/a.iso", b"content");
+                if file_system != FileSystem::Ntfs {
+                    store = store.bytes("/boot/iso/b.iso", b"content").folder("/home");
+                }
+                if let Some(uuid) = uuid {
+                    store = store.uuid(uuid);
+                }
+                store.build(&image).unwrap();
                 let identity = identity(&image, offset);
-                for wanted in [format!("TYPE={kind}"), format!("UUID={uuid}"), "LABEL=NAME".to_owned()] {
+                let mut wanted = vec![format!("TYPE={kind}")];
+                wanted.extend(uuid.map(|uuid| format!("UUID={uuid}")));
+                if !matches!(file_system, FileSystem::Squashfs | FileSystem::Erofs) {
+                    wanted.push("LABEL=NAME".to_owned());
+                }
+                for wanted in wanted {
                     assert!(identity.lines().any(|line| line == wanted), "{wanted} of {layout:?}:\n{identity}");
                 }
             }
         }
-        Store::new(FileSystem::Iso9660, "DISC").layout(Layout::WholeDisk).bytes("/a", b"x").build(&image).unwrap();
-        assert!(identity(&image, 0).contains("LABEL=DISC\n"));
     }
 
     #[test]

@@ -20,6 +20,8 @@ const ALIGNMENT: u64 = (1 << 20) / SECTOR;
 pub(crate) enum Table {
     Gpt,
     Mbr,
+    /// An MBR whose first partition is an extended one, with the first entry in it.
+    MbrLogical,
 }
 
 /// One partition.
@@ -44,7 +46,7 @@ impl Entry {
 
 /// Makes an empty image with these partitions, and gives the first sector of each.
 pub(crate) fn write(image: &Path, table: Table, entries: &[Entry]) -> Result<Vec<u64>> {
-    let (starts, end) = places(entries);
+    let (starts, end) = places(table, entries);
     let file = File::create(image).with_context(|| format!("create {}", image.display()))?;
     // One alignment unit more for the second copy of a GPT at the end.
     file.set_len((end + ALIGNMENT) * SECTOR).context("size of the disk image")?;
@@ -67,8 +69,9 @@ pub(crate) fn write(image: &Path, table: Table, entries: &[Entry]) -> Result<Vec
 }
 
 /// The first sector of each partition, and the first free one after all. Pure.
-fn places(entries: &[Entry]) -> (Vec<u64>, u64) {
-    let mut next = ALIGNMENT;
+fn places(table: Table, entries: &[Entry]) -> (Vec<u64>, u64) {
+    // Within an extended partition, a table of its own is before each logical one.
+    let mut next = if table == Table::MbrLogical { 2 * ALIGNMENT } else { ALIGNMENT };
     let mut starts = Vec::new();
     for entry in entries {
         starts.push(next);
@@ -80,6 +83,10 @@ fn places(entries: &[Entry]) -> (Vec<u64>, u64) {
 /// What sfdisk reads. Pure.
 fn script(table: Table, entries: &[Entry], starts: &[u64]) -> String {
     let mut lines = vec![if table == Table::Gpt { "label: gpt".to_owned() } else { "label: dos".to_owned() }];
+    if table == Table::MbrLogical {
+        // Without a size it reaches to the end of the disk.
+        lines.push(format!("start={ALIGNMENT}, type=5"));
+    }
     for (entry, start) in entries.iter().zip(starts) {
         let mut line = format!("start={start}, size={}, type={}", entry.sectors, entry.kind);
         if let Some(label) = &entry.label {
@@ -101,7 +108,8 @@ mod tests {
     #[test]
     fn partitions_are_aligned_and_do_not_overlap() {
         let entries = [Entry::new("a", 1), Entry::new("b", 3 << 20), Entry::new("c", 512)];
-        assert_eq!(places(&entries), (vec![2048, 4096, 4096 + 6144], 4096 + 6144 + 2048));
+        assert_eq!(places(Table::Gpt, &entries), (vec![2048, 4096, 4096 + 6144], 4096 + 6144 + 2048));
+        assert_eq!(places(Table::MbrLogical, &entries[..1]), (vec![4096], 6144));
     }
 
     #[test]

@@ -19,14 +19,16 @@ pub(crate) fn mounting(format: Format) -> Option<Mounting> {
     match format {
         // The ext4 driver serves all three (kernel: admin-guide/ext4.rst).
         Format::Ext2 | Format::Ext3 | Format::Ext4 => how("ext4", "noload", Some("errors=remount-ro")),
+        // Names are UTF-16 there. Unless they are asked for in UTF-8, the kernel's default counts, which may be Latin 1
+        // (CONFIG_NLS_DEFAULT): a name with other letters would then not be found.
         Format::Vfat => how("vfat", "utf8,umask=022", Some("utf8,umask=022")),
-        Format::Exfat => how("exfat", "umask=022", Some("umask=022")),
+        Format::Exfat => how("exfat", "iocharset=utf8,umask=022", Some("iocharset=utf8,umask=022")),
         // The top of all sub-volumes, which is where GRUB's paths begin; btrfs(5).
         Format::Btrfs => how("btrfs", "rescue=nologreplay,subvolid=5", Some("subvolid=5")),
         Format::Xfs => how("xfs", "norecovery", Some("")),
         Format::F2fs => how("f2fs", "norecovery", Some("")),
         // A hibernated Windows must not be written to, and nothing here recognises one.
-        Format::Ntfs => how("ntfs3", "", None),
+        Format::Ntfs => how("ntfs3", "iocharset=utf8", None),
         Format::Iso9660 => how("iso9660", "", None),
         Format::Udf => how("udf", "", None),
         Format::Squashfs => how("squashfs", "", None),

@@ -9,6 +9,8 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
+pub mod small;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;

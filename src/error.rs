@@ -315,7 +315,7 @@ impl Cause {
             Cause::NoStore { .. } => "plug it in, set isolde.store=UUID=…, or wait longer with isolde.wait=SECONDS",
             Cause::NoSuchFile { .. } => "the path counts from the root of its file system, without the mount point",
             Cause::NoDriver { .. } => {
-                "use a store file system that the image's own initrd has a driver for: ext4 or vfat"
+                "bring it along: isolde mkinitrd --image ISO --for NAME; or use ext4 or vfat, which every initrd has"
             }
             Cause::NotAnImage { .. } => "copy the image again, or name another one with isolde.image=",
             Cause::Truncated { .. } => "the copy was cut short: copy or download the image again",

@@ -240,8 +240,9 @@ fn ordered(mut found: Vec<(u32, &[u8])>) -> Vec<String> {
     found.into_iter().map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
 }
 
-/// depmod stores `-` as `_`, but not between brackets.
-fn normalise(key: &str) -> Vec<u8> {
+/// A name as the index has it: depmod stores `-` as `_`, but not between brackets.
+#[must_use]
+pub fn normalise(key: &str) -> Vec<u8> {
     let mut bracket = false;
     let letter = |byte| match byte {
         b'-' if !bracket => b'_',

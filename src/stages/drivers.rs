@@ -13,7 +13,7 @@ use crate::error::{Cause, Result};
 use crate::machine::Machine;
 use crate::op::Place;
 use crate::sys::{self, Event, Sys};
-use catalogue::{Catalogue, name_of, normal};
+use catalogue::{Catalogue, inner, name_of, normal};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
@@ -80,6 +80,14 @@ const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
 /// Asked for by devices that are only there on paper: nearly every board announces a floppy controller, and its driver
 /// waits seconds for a drive.
 const NEVER: [&str; 1] = ["floppy"];
+
+/// Whether a boot may ask for the module of that path (`kernel/drivers/usb/storage/uas.ko`): what an initrd has to hold
+/// where no other brings modules.
+#[must_use]
+pub fn may_be_needed(path: &str) -> bool {
+    let by_device = STORE.place(path).or_else(|| INPUT.place(path)).is_some();
+    by_device || STORE.soon.contains(&name_of(path).as_str())
+}
 
 /// Modules are being loaded: one at each [`Drivers::work`], so that a device that is there already is not kept waiting
 /// by drivers of others.
@@ -244,8 +252,8 @@ impl Drivers {
         for name in std::mem::take(&mut self.wishes.forced) {
             let built_in = Place::at(["/sys/module/", &name].concat());
             if self.catalogue.files(&name).is_none() && !matches!(machine.sys().kind(&built_in), Ok(Some(_))) {
-                machine
-                    .warn(&format!("isolde.modules: {name} is not in {}, nor in the kernel", self.catalogue.folder()));
+                let searched = self.catalogue.searched();
+                machine.warn(&format!("isolde.modules: {name} is not in {searched}, nor in the kernel"));
             }
             self.module(machine, &name);
         }
@@ -260,8 +268,7 @@ impl Drivers {
         // Without their parameters they must not come first.
         paths
             .retain(|path| !self.wishes.keeps_out(&name_of(path)) && self.wishes.parameters(&name_of(path)).is_empty());
-        let files: Vec<S::File> =
-            paths.iter().filter_map(|path| machine.sys().open(&self.catalogue.folder().join(path)).ok()).collect();
+        let files: Vec<S::File> = paths.iter().filter_map(|path| machine.sys().open(&Place::at(path)).ok()).collect();
         if !files.is_empty()
             && let Err(error) = machine.sys_mut().load_modules_ahead(&files)
         {
@@ -309,7 +316,7 @@ impl Drivers {
         if is_known(machine, fstype) {
             return Ok(());
         }
-        let searched = self.catalogue.folder().to_string();
+        let searched = self.catalogue.searched();
         Err(machine.error(format!("prepare to mount {fstype}"), Cause::NoDriver { name: fstype.to_owned(), searched }))
     }
 
@@ -321,7 +328,7 @@ impl Drivers {
 
     /// The error when those are not there.
     pub(super) fn no_mapper(&self, target: &str) -> Cause {
-        Cause::NoDriver { name: ["dm-", target].concat(), searched: self.catalogue.folder().to_string() }
+        Cause::NoDriver { name: ["dm-", target].concat(), searched: self.catalogue.searched() }
     }
 
     /// Loads a module by its name, after what it needs. One that is not here may be built in.
@@ -356,7 +363,7 @@ impl Drivers {
         if sys::read(machine.sys(), &state, 64).is_ok_and(|state| state.starts_with(b"live")) {
             return; // the background was faster
         }
-        let at = self.catalogue.folder().join(path);
+        let at = Place::at(path);
         let parameters = self.wishes.parameters(&name_of(path));
         machine.debug(&format!("insmod {at} {parameters}").trim_end());
         let done = machine.sys().open(&at).and_then(|file| machine.sys_mut().load_module(&file, &parameters));
@@ -393,7 +400,8 @@ impl Drivers {
             }
             for name in self.catalogue.by_alias(&modalias) {
                 let path = self.catalogue.files(&name).and_then(|files| files.last().cloned()).unwrap_or_default();
-                if let Some(place) = self.place(&path).filter(|_| !NEVER.contains(&name.as_str())) {
+                let path = inner(&path);
+                if let Some(place) = self.place(path).filter(|_| !NEVER.contains(&name.as_str())) {
                     self.queue.insert((place, 0, name));
                     if path.starts_with(USB_HOSTS) {
                         let chain = USB_DISK.into_iter().enumerate();
@@ -416,7 +424,7 @@ impl Order {
 }
 
 fn is_usb_host(files: &[String]) -> bool {
-    files.last().is_some_and(|path| path.starts_with(USB_HOSTS))
+    files.last().is_some_and(|path| inner(path).starts_with(USB_HOSTS))
 }
 
 /// A virtio device on PCI that no store can be on: its driver is the same as that of a disk, and takes its time. The

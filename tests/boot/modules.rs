@@ -56,15 +56,28 @@ pub fn behaviour() -> BTreeMap<String, Module> {
 }
 
 /// The tree with the modules, without their index.
-pub fn without_index(mut tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
-    for row in ROWS.iter().filter(|row| keep(&row.name())) {
-        tree = tree.file(&format!("lib/modules/{RELEASE}/{}", row.path()), super::worlds::bytes(elf(row)));
-    }
-    tree
+pub fn without_index(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
+    files(tree, "lib/modules", keep)
 }
 
 /// The tree with the modules and depmod's index.
 pub fn with_index(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
+    indexed(tree, "lib/modules", keep)
+}
+
+/// The tree with the modules and their index where `isolde mkinitrd` puts them.
+pub fn with_bridge(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
+    indexed(tree, "isolde/modules", keep)
+}
+
+fn files(mut tree: Tree, folder: &str, keep: impl Fn(&str) -> bool) -> Tree {
+    for row in ROWS.iter().filter(|row| keep(&row.name())) {
+        tree = tree.file(&format!("{folder}/{RELEASE}/{}", row.path()), super::worlds::bytes(elf(row)));
+    }
+    tree
+}
+
+fn indexed(tree: Tree, folder: &str, keep: impl Fn(&str) -> bool) -> Tree {
     let kept: Vec<&Row> = ROWS.iter().filter(|row| keep(&row.name())).collect();
     let path = |name: &str| ROWS.iter().find(|row| row.name() == name).unwrap().path();
     let depends = kept.iter().map(|row| {
@@ -81,10 +94,10 @@ pub fn with_index(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
     });
     let aliases =
         kept.iter().flat_map(|row| row.2.iter().map(|alias| (alias.replace('-', "_"), row.name())).collect::<Vec<_>>());
-    let folder = format!("lib/modules/{RELEASE}");
-    without_index(tree, &keep)
-        .file(&format!("{folder}/modules.dep.bin"), super::worlds::bytes(index(depends)))
-        .file(&format!("{folder}/modules.alias.bin"), super::worlds::bytes(index(aliases)))
+    let tables = format!("{folder}/{RELEASE}");
+    files(tree, folder, &keep)
+        .file(&format!("{tables}/modules.dep.bin"), super::worlds::bytes(index(depends)))
+        .file(&format!("{tables}/modules.alias.bin"), super::worlds::bytes(index(aliases)))
 }
 
 #[derive(Default)]

@@ -1,6 +1,6 @@
 //! Every scenario by its name, which is that of its golden plan.
 
-use super::modules::{with_index, without_index};
+use super::modules::{with_bridge, with_index, without_index};
 use super::worlds::*;
 use isolde::sys::End;
 use isolde::sys::record::{Arrival, Arrives, Behaviour, Content, Medium, Tree, World};
@@ -63,6 +63,14 @@ pub fn all() -> Vec<(&'static str, World)> {
     no_index.initramfs = without_index(Tree::new().program("init").program("bin/sh"), |_| true);
     let mut no_driver = findiso(store());
     no_driver.initramfs = with_index(Tree::new().program("init").program("bin/sh"), |name| name != "ext4");
+    // The bridge has ext4 and what it needs, of which the stock initrd has a part.
+    let mut bridge = findiso(store());
+    bridge.initramfs =
+        with_bridge(no_driver.initramfs.clone(), |name| matches!(name, "ext4" | "jbd2" | "mbcache" | "crc16"));
+    let mut standalone = findiso(store());
+    standalone.initramfs = with_bridge(Tree::new().program("init"), |_| true);
+    let mut neither = findiso(store());
+    neither.initramfs = with_bridge(no_driver.initramfs.clone(), |name| name == "jbd2");
     let mut no_overlay = findiso(store());
     no_overlay.initramfs = with_index(Tree::new().program("init").program("bin/sh"), |name| name != "overlay");
     let mut no_shell = image("nothing.iso", "", Content::from("text"));
@@ -198,6 +206,9 @@ pub fn all() -> Vec<(&'static str, World)> {
         }),
         ("no_module_index", no_index),
         ("no_driver_for_the_store", no_driver),
+        ("driver_by_the_bridge", bridge),
+        ("drivers_by_the_bridge_alone", standalone),
+        ("no_driver_in_the_bridge_either", neither),
         ("no_driver_for_the_root", no_overlay),
     ];
     all.extend(super::containers::all());

@@ -1,5 +1,9 @@
 //! Which modules the initramfs holds for the running kernel, and what each needs.
 //!
+//! There are two folders: the bridge, which `isolde mkinitrd` puts beside init, and that of the distribution's initrd. The
+//! bridge is asked first, as it is known to hold all that its modules need; it has a place of its own, because the other
+//! may be behind a link and has an index that must not be replaced. Either may be missing.
+//!
 //! The usual source is depmod's binary index (`modules.dep.bin`, `modules.alias.bin`): nothing is parsed up front. Where
 //! an index is missing or damaged, the modules themselves are read: each carries its aliases and dependencies.
 
@@ -10,7 +14,7 @@ use crate::formats::module_index::Index;
 use crate::formats::softdep;
 use crate::machine::Machine;
 use crate::op::Place;
-use crate::sys::{self, Sys};
+use crate::sys::{self, Kind, Sys};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The largest index or module that is read; Debian's largest module is 8 MB, unpacked 30 MB.
@@ -18,10 +22,21 @@ const LARGEST: u64 = 64 << 20;
 /// Folders below lib/modules/VERSION are at most this deep; a hostile initramfs is no concern, a looping link is.
 const DEEPEST: usize = 12;
 
+/// Where `isolde mkinitrd` puts the modules of a bridge, in a folder for each kernel.
+const BRIDGE: &str = "/isolde/modules/";
+/// Where distributions have them.
+const STOCK: &str = "/lib/modules/";
+
 /// See the module's own text.
 #[derive(Debug)]
 pub(super) struct Catalogue {
-    folder: Place,
+    folders: Vec<Folder>,
+}
+
+/// The modules below one folder.
+#[derive(Debug)]
+struct Folder {
+    at: String,
     source: Source,
     soft: BTreeMap<String, Vec<String>>,
 }
@@ -43,13 +58,51 @@ struct Module {
 impl Catalogue {
     /// One without any module.
     pub(super) fn empty() -> Catalogue {
-        let (folder, source) = (Place::at("/lib/modules"), Source::Modules(BTreeMap::new()));
-        Catalogue { folder, source, soft: BTreeMap::new() }
+        Catalogue { folders: Vec::new() }
     }
 
     /// Reads what is there. Without any module the catalogue is empty: a kernel may have all it needs built in.
     pub(super) fn read<S: Sys>(machine: &mut Machine<S>, release: &str) -> Catalogue {
-        let folder = Place::at(format!("/lib/modules/{release}"));
+        let (bridge, stock) = ([BRIDGE, release].concat(), [STOCK, release].concat());
+        let has_bridge = matches!(machine.sys().kind(&Place::at(&bridge)), Ok(Some(Kind::Directory)));
+        let places = has_bridge.then_some(bridge).into_iter().chain([stock]);
+        Catalogue { folders: places.map(|at| Folder::read(machine, at)).collect() }
+    }
+
+    /// Where modules were looked for, in words.
+    pub(super) fn searched(&self) -> String {
+        let places: Vec<&str> = self.folders.iter().map(|folder| folder.at.as_str()).collect();
+        places.join(" nor in ")
+    }
+
+    /// Names of the modules that answer to an alias: a modalias, `fs-ext4`, or a module's own name.
+    pub(super) fn by_alias(&self, alias: &str) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        for folder in &self.folders {
+            for name in folder.by_alias(alias) {
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        names
+    }
+
+    /// The paths of the module's file and of those it needs, in the order in which they are loaded: itself last. `None`:
+    /// not here.
+    pub(super) fn files(&self, name: &str) -> Option<Vec<String>> {
+        self.folders.iter().find_map(|folder| folder.files(name))
+    }
+
+    /// What should be loaded before the module, by alias or name.
+    pub(super) fn soft(&self, name: &str) -> Vec<String> {
+        self.folders.iter().map(|folder| folder.soft(name)).find(|soft| !soft.is_empty()).unwrap_or_default()
+    }
+}
+
+impl Folder {
+    fn read<S: Sys>(machine: &mut Machine<S>, at: String) -> Folder {
+        let folder = Place::at(&at);
         let source = match (index(machine, &folder, "modules.dep.bin"), index(machine, &folder, "modules.alias.bin")) {
             (Some(depends), Some(aliases)) => Source::Index { depends, aliases },
             _ => Source::Modules(scan(machine, &folder)),
@@ -58,16 +111,10 @@ impl Catalogue {
             Ok(text) => softdep::parse(&String::from_utf8_lossy(&text)),
             Err(_) => BTreeMap::new(), // depmod writes none when there is nothing to say
         };
-        Catalogue { folder, source, soft }
+        Folder { at, source, soft }
     }
 
-    /// Where the modules are.
-    pub(super) fn folder(&self) -> &Place {
-        &self.folder
-    }
-
-    /// Names of the modules that answer to an alias: a modalias, `fs-ext4`, or a module's own name.
-    pub(super) fn by_alias(&self, alias: &str) -> Vec<String> {
+    fn by_alias(&self, alias: &str) -> Vec<String> {
         match &self.source {
             Source::Index { aliases, .. } => aliases.lookup(alias),
             Source::Modules(all) => {
@@ -79,26 +126,28 @@ impl Catalogue {
         }
     }
 
-    /// The module's file and those it needs, in the order in which they are loaded: itself last. `None`: not here.
-    pub(super) fn files(&self, name: &str) -> Option<Vec<String>> {
+    fn files(&self, name: &str) -> Option<Vec<String>> {
+        let mut files = Vec::new();
         match &self.source {
             Source::Index { depends, .. } => {
                 // modules.dep: `path: needs…`, the most basic one last.
                 let line = depends.exact(&normal(name))?;
                 let (path, needs) = line.split_once(':')?;
-                let needs = needs.split_whitespace().rev().map(str::to_owned);
-                Some(needs.chain(Some(path.to_owned())).collect())
+                files.extend(needs.split_whitespace().rev().chain([path]).map(|path| self.path(path)));
             }
             Source::Modules(all) => {
-                let mut files = Vec::new();
                 collect(all, &normal(name), &mut BTreeSet::new(), &mut files);
-                (!files.is_empty()).then_some(files)
+                files.iter_mut().for_each(|path| *path = self.path(path));
             }
         }
+        (!files.is_empty()).then_some(files)
     }
 
-    /// What should be loaded before the module, by alias or name.
-    pub(super) fn soft(&self, name: &str) -> Vec<String> {
+    fn path(&self, path: &str) -> String {
+        [&self.at, "/", path].concat()
+    }
+
+    fn soft(&self, name: &str) -> Vec<String> {
         match (&self.source, self.soft.get(&normal(name))) {
             (_, Some(pre)) => pre.clone(),
             (Source::Modules(all), None) => {
@@ -107,6 +156,12 @@ impl Catalogue {
             (Source::Index { .. }, None) => Vec::new(),
         }
     }
+}
+
+/// A module's path from its kernel's folder on: `kernel/fs/ext4/ext4.ko`. No release has a slash in it.
+pub(super) fn inner(path: &str) -> &str {
+    let rest = [BRIDGE, STOCK].iter().find_map(|place| path.strip_prefix(place));
+    rest.and_then(|rest| rest.split_once('/')).map_or(path, |(_, inner)| inner)
 }
 
 /// `-` and `_` are the same in module names; the kernel and depmod write `_`.
@@ -203,6 +258,13 @@ mod tests {
         assert_eq!(names.iter().filter(|name| *name == "crc16").count(), 1);
         assert!(names.iter().position(|n| n == "crc16") < names.iter().position(|n| n == "jbd2"));
         assert!(names.iter().position(|n| n == "jbd2") < names.iter().position(|n| n == "ext4"));
+    }
+
+    #[test]
+    fn paths_within_either_folder() {
+        for path in ["/lib/modules/6.1.0/kernel/fs/x.ko", "/isolde/modules/6.1.0/kernel/fs/x.ko", "kernel/fs/x.ko"] {
+            assert_eq!(inner(path), "kernel/fs/x.ko");
+        }
     }
 
     #[test]

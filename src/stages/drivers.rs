@@ -81,12 +81,17 @@ const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
 /// waits seconds for a drive.
 const NEVER: [&str; 1] = ["floppy"];
 
-/// Whether a boot may ask for the module of that path (`kernel/drivers/usb/storage/uas.ko`): what an initrd has to hold
-/// where no other brings modules.
+/// Whether a device may have the module of that path loaded (`kernel/drivers/usb/storage/uas.ko`): an initrd has to hold
+/// it where no other brings modules.
 #[must_use]
 pub fn may_be_needed(path: &str) -> bool {
-    let by_device = STORE.place(path).or_else(|| INPUT.place(path)).is_some();
-    by_device || STORE.soon.contains(&name_of(path).as_str())
+    STORE.place(path).or_else(|| INPUT.place(path)).is_some()
+}
+
+/// Whether the module of that name is loaded in every boot.
+#[must_use]
+pub fn is_needed_soon(name: &str) -> bool {
+    STORE.soon.contains(&name) || USB_DISK.contains(&name)
 }
 
 /// Modules are being loaded: one at each [`Drivers::work`], so that a device that is there already is not kept waiting

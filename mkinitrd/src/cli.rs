@@ -1,4 +1,5 @@
-//! The command line. README.md holds the same options, and tests/manual.rs compares the two.
+//! The command line. README.md holds the same options, and tests/manual.rs compares the two. `isolde mkinitrd` takes
+//! [`Options`] as well.
 
 use std::env;
 use std::ffi::OsStr;
@@ -25,6 +26,14 @@ pub struct Cli {
     /// The statically linked program isolde-init.
     #[arg(value_name = "INIT")]
     pub init: PathBuf,
+    /// What to make of it.
+    #[command(flatten)]
+    pub options: Options,
+}
+
+/// What is written, and how.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
     /// The file to write. An existing file is replaced.
     #[arg(short, long, value_name = "FILE", required_unless_present = "dry_run")]
     pub output: Option<PathBuf>,
@@ -76,26 +85,32 @@ impl FromStr for Addition {
 
 /// Does what the command line asks for.
 pub fn run(cli: &Cli) -> Result<()> {
-    let mtime = source_date_epoch(env::var_os("SOURCE_DATE_EPOCH").as_deref())?;
-    let plan = read(cli)?;
-    if cli.dry_run {
-        print!("{plan}");
-        return Ok(());
-    }
-    let Some(path) = &cli.output else {
-        return Ok(()); // clap lets no command line through that has neither --output nor --dry-run
-    };
-    output::save(path, &archive::build(&plan, cli.compress, mtime)?)
+    let plan = cli.options.plan(Source::open(&cli.init)?, Vec::new())?;
+    cli.options.finish(&plan)
 }
 
-/// Reads the files and plans.
-fn read(cli: &Cli) -> Result<Plan> {
-    let init = Source::open(&cli.init)?;
-    let mut add = Vec::new();
-    for addition in &cli.add {
-        add.push((addition.destination.clone(), Source::open(&addition.source)?));
+impl Options {
+    /// Reads the further files and plans. `bridge` are files that were made, besides.
+    pub fn plan(&self, init: Source, bridge: Vec<(Destination, Source)>) -> Result<Plan> {
+        let mut add = bridge;
+        for addition in &self.add {
+            add.push((addition.destination.clone(), Source::open(&addition.source)?));
+        }
+        plan(self.form, init, add)
     }
-    plan(cli.form, init, add)
+
+    /// Prints the plan, or writes the archive.
+    pub fn finish(&self, plan: &Plan) -> Result<()> {
+        let mtime = source_date_epoch(env::var_os("SOURCE_DATE_EPOCH").as_deref())?;
+        if self.dry_run {
+            print!("{plan}");
+            return Ok(());
+        }
+        let Some(path) = &self.output else {
+            return Ok(()); // clap lets no command line through that has neither --output nor --dry-run
+        };
+        output::save(path, &archive::build(plan, self.compress, mtime)?)
+    }
 }
 
 /// The time stamp of all entries: 0, or what `SOURCE_DATE_EPOCH` says

@@ -1,7 +1,8 @@
 //! A place in the archive that is safe to use in front of any stock initrd.
 //!
 //! Takes   text such as `/etc/isolde/keys/me.pub`.
-//! Gives   [`Destination`]; only [`Destination::parse`] makes one, so the archive cannot hold another path.
+//! Gives   [`Destination`]; only [`Destination::parse`] and, for a first and only initrd, [`Destination::alone`] make one,
+//!         so the archive cannot hold another path.
 //! Fails   when the path is not plain, is a name the archive format keeps for itself, or would replace a symbolic link of
 //!         the stock initrd: the kernel replaces a link by a directory of the same name, and with `/lib` gone no tool of
 //!         the stock initrd runs any more.
@@ -91,6 +92,15 @@ impl Destination {
     pub fn parse(text: &str) -> Result<Self, Refused> {
         let path = text.strip_prefix('/').unwrap_or(text);
         match fault(path) {
+            None => Ok(Self(path.to_owned())),
+            Some(cause) => Err(Refused { path: text.to_owned(), cause }),
+        }
+    }
+
+    /// The same for an archive that is the first and only initrd: there are no links that it could replace.
+    pub fn alone(text: &str) -> Result<Self, Refused> {
+        let path = text.strip_prefix('/').unwrap_or(text);
+        match fault(path).filter(|cause| !matches!(cause, Cause::StockLink(_))) {
             None => Ok(Self(path.to_owned())),
             Some(cause) => Err(Refused { path: text.to_owned(), cause }),
         }
@@ -186,6 +196,9 @@ mod tests {
         for (text, cause) in cases {
             assert_eq!(Destination::parse(text), Err(Refused { path: text.to_owned(), cause }), "{text:?}");
         }
+        for (text, cause) in cases {
+            assert_eq!(Destination::alone(text), Err(Refused { path: text.to_owned(), cause }), "{text:?}");
+        }
         let long = "x".repeat(4096);
         assert_eq!(Destination::parse(&long).map_err(|refused| refused.cause), Err(Cause::TooLong(4096)));
         assert!(Destination::parse(&format!("/{}", "x".repeat(4095))).is_ok());
@@ -199,6 +212,7 @@ mod tests {
                 assert_eq!(refused.cause, Cause::StockLink(link), "{text}");
             }
             assert!(Destination::parse(&format!("/{link}-x")).is_ok(), "only whole components count");
+            assert_eq!(Destination::alone(&format!("/{link}/x")).unwrap().as_str(), format!("{link}/x"));
         }
     }
 }

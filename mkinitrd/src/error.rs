@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::{destination, elf};
+use crate::{destination, elf, index};
 
 /// Result of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -64,6 +64,21 @@ pub enum Error {
         /// The value of the variable.
         seen: String,
     },
+    /// A kernel's release that is no single name.
+    #[error("kernel: wanted a release such as 6.1.0-18-amd64, seen \"{seen}\"")]
+    Release {
+        /// What it was.
+        seen: String,
+    },
+    /// An alias that no kernel has.
+    #[error("module alias: wanted at most {} letters of ASCII, seen \"{seen}\"", index::LONGEST)]
+    Key {
+        /// What it was.
+        seen: String,
+    },
+    /// More modules than their index can say the place of.
+    #[error("module index: wanted at most 256 MiB, seen more")]
+    Index,
     /// The compressor failed, or gave something that cannot be aligned.
     #[error("archive: compression with {with}: {cause}")]
     Compress {

@@ -8,15 +8,20 @@
 //! | archive | [`Plan`] → bytes, the same for the same plan | [`archive`], [`compress`] |
 //! | save | bytes → a file that is there whole or not at all | [`output`] |
 //!
+//! [`bridge`] and [`index`] make the files for kernel modules that come along; where these come from is the business of
+//! the command `isolde mkinitrd` (package host).
+//!
 //! [`cli`] is the command line over these steps. Nothing here needs root: device nodes are entries of the archive, made
 //! by the kernel that unpacks it.
 
 pub mod archive;
+pub mod bridge;
 pub mod cli;
 pub mod compress;
 pub mod destination;
 pub mod elf;
 mod error;
+pub mod index;
 pub mod output;
 pub mod plan;
 pub mod source;

@@ -10,6 +10,7 @@ use std::fs::File;
 use std::io::{self, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Something with bytes. `Sync`, because the readers of file systems want to be able to share it.
@@ -148,6 +149,31 @@ impl ReadAt for Extents<'_> {
                 Ok(room)
             }
         }
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.size)
+    }
+}
+
+/// A file inside an image that others share: [`Extents`] without a borrow.
+#[derive(Debug)]
+pub struct Part<T> {
+    on: Arc<T>,
+    parts: Vec<Extent>,
+    size: u64,
+}
+
+impl<T: ReadAt + Sync> Part<T> {
+    /// The same file, of the same image.
+    pub fn of(on: &Arc<T>, file: &Extents) -> Part<T> {
+        Part { on: on.clone(), parts: file.parts.clone(), size: file.size }
+    }
+}
+
+impl<T: ReadAt + Sync> ReadAt for Part<T> {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        Extents::new(&*self.on, self.parts.clone(), self.size).read_at(buf, offset)
     }
 
     fn size(&self) -> io::Result<u64> {

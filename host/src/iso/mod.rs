@@ -6,6 +6,7 @@
 //! | [`optical`] | the tree of an ISO 9660 or UDF file system |
 //! | [`squashfs`] | a squashfs image, opened within bounds |
 //! | [`containers`] | whether a squashfs or erofs holds the real root as a file |
+//! | [`system`] | the layers of a root as one tree |
 //! | [`initrd`] | the tree of an initrd, read only as far as somebody asks |
 //! | [`walk`] | paths: links are followed inside the tree, and never out of it |
 //!
@@ -17,6 +18,7 @@ pub mod containers;
 pub mod initrd;
 pub mod optical;
 pub mod squashfs;
+pub mod system;
 pub mod walk;
 
 use std::io;

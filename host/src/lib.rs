@@ -5,4 +5,5 @@
 
 pub mod inspect;
 pub mod iso;
+pub mod mkinitrd;
 pub mod plan;

@@ -1,7 +1,7 @@
-//! The command `isolde`. See docs/inspect.md and docs/plan.md.
+//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md and docs/plan.md.
 
 use clap::{Parser, Subcommand};
-use isolde_host::{inspect, plan};
+use isolde_host::{inspect, mkinitrd, plan};
 use std::process::ExitCode;
 
 /// Boots operating systems directly from image files: what an image is, and how it would boot.
@@ -15,12 +15,14 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Args),
+    Mkinitrd(mkinitrd::Args),
     Plan(plan::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Mkinitrd(args) => mkinitrd::run(&args),
         Command::Plan(args) => plan::run(&args),
     }
 }

@@ -173,7 +173,7 @@ fn medium(mut report: Report, image: Source, superblock: &Superblock, tree: &Opt
 
 /// What init makes of the entry's words: those for the family, and the words that have to be added so that it finds the
 /// image.
-fn understood(words: &[String], at: &str, notes: &mut Vec<String>) -> (Words, Vec<String>) {
+pub(crate) fn understood(words: &[String], at: &str, notes: &mut Vec<String>) -> (Words, Vec<String>) {
     let decide = |line: &str| cmdline::parse(line).and_then(|cmdline| plan::decide(&cmdline));
     let line = words.join(" ");
     match decide(&line) {

@@ -81,6 +81,7 @@ pe_count = 9
 logical_volumes {
 store {
 id = "DDdjgk-ttL1-Al23-EcLT-ENDa-j7Ts-oq3PZ2"
+status = ["READ", "VISIBLE"]
 segment_count = 1
 segment1 {
 start_extent = 0

@@ -147,9 +147,11 @@ impl<S: Sys> Machine<S> {
         self.typed.extend(bytes.iter().take(MOST_TYPED.saturating_sub(self.typed.len())));
     }
 
-    /// The next byte that was typed.
+    /// The next byte that was typed. It may be of a pass phrase, so none stays behind.
     pub fn next_key(&mut self) -> Option<u8> {
-        self.typed.pop_front()
+        let key = self.typed.front_mut().map(std::mem::take);
+        self.typed.pop_front();
+        key
     }
 
     /// The words that were chosen at the console, in order.

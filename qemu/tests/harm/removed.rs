@@ -34,6 +34,23 @@ fn a_stick_removed_while_init_waits_and_plugged_in_again() {
     assert!(guest.mount_at("/run/isolde/store").0.starts_with("/dev/sd"));
 }
 
+/// Seconds between the kernel's news of a disk and the store, of which most is the mount; the machine may be busy.
+const AT_ONCE: f64 = 5.0;
+
+#[test]
+fn a_stick_plugged_in_after_40_seconds_is_used_at_once() {
+    let image = common::build("late-40", &store().copy(PATH, small::iso()));
+    let machine = small::machine("late-40", &format!("isolde.image={PATH} isolde.store=LABEL=STORE"));
+    let mut vm = machine.disk(Disk::new("stick", &image, Bus::Usb).late()).start().unwrap();
+    // Of the 60 s that are waited by default.
+    vm.wait_for("isolde: store: waiting for .*, 1[0-9] s left", BOOT).unwrap();
+    vm.plug("stick").unwrap();
+    let attached = vm.wait_for(r"\[sd.\] Attached SCSI disk", BOOT).unwrap().seconds.unwrap();
+    let taken = vm.wait_for("isolde: store: /dev/sd.1 ext4", BOOT).unwrap().seconds.unwrap();
+    assert!((0.0..AT_ONCE).contains(&(taken - attached)), "attached at {attached}, taken at {taken}");
+    Guest::of(vm).assert_root(PATH);
+}
+
 /// At 4 MiB a second, 32 MiB take long enough to be interrupted. The menu's way on is a boot from the beginning.
 #[test]
 fn a_stick_removed_while_the_image_is_checked_and_plugged_in_again() {

@@ -21,7 +21,7 @@ fn refused(name: &str, file_system: FileSystem, driver: &str) {
         format!("isolde: store: prepare to mount {driver}: no driver \"{driver}\": not in the kernel, not in ");
     vm.wait_for(&message, REFUSAL).unwrap();
     vm.wait_for("isolde: hint: ", REFUSAL).unwrap();
-    vm.wait_for_end(REFUSAL).unwrap();
+    vm.wait_for("isolde: powering off in ", REFUSAL).unwrap();
 }
 
 #[test]

@@ -301,6 +301,9 @@ impl Cause {
     /// What the reader can do, where there is something.
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
+            Cause::Os(error) if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) => {
+                "the medium cannot be read: was it pulled out? plug it in and try again, or copy the image to another one"
+            }
             Cause::Os(_) | Cause::Stopped { .. } | Cause::TooMany { .. } | Cause::TooLong { .. } => return None,
             Cause::BadParam { .. } | Cause::UnknownParam { .. } => {
                 "correct the word in the boot menu; cmdline-spec.md lists every parameter"

@@ -27,7 +27,7 @@ pub(crate) fn mounting(format: Format) -> Option<Mounting> {
         Format::Btrfs => how("btrfs", "rescue=nologreplay,subvolid=5", Some("subvolid=5")),
         Format::Xfs => how("xfs", "norecovery", Some("")),
         Format::F2fs => how("f2fs", "norecovery", Some("")),
-        // A hibernated Windows must not be written to, and nothing here recognises one.
+        // Windows does not like what others write while it is hibernated, and its next start may be no real one.
         Format::Ntfs => how("ntfs3", "iocharset=utf8", None),
         Format::Iso9660 => how("iso9660", "", None),
         Format::Udf => how("udf", "", None),

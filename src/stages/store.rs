@@ -95,6 +95,8 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             searched.insert(candidate.device.name.clone());
             match attempt(machine, plan, drivers, candidate, &mut containers, &candidates) {
                 Ok(Some(store)) => {
+                    // A clone may have come since the last look.
+                    candidates.refresh(machine, &plan.store)?;
                     say_others(machine, plan, candidate, candidates.all());
                     waiting.end(machine);
                     return Ok(store);

@@ -26,7 +26,7 @@ pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
     let mut devices = Vec::new();
     for entry in std::fs::read_dir("/sys/class/block")? {
         let Ok(name) = entry?.file_name().into_string() else { continue };
-        if ["loop", "ram", "zram", "fd"].iter().any(|kind| name.strip_prefix(kind).is_some_and(is_number)) {
+        if ["loop", "ram", "zram", "fd"].iter().any(|kind| name.strip_prefix(kind).is_some_and(begins_with_digit)) {
             continue;
         }
         let folder = Path::new("/sys/class/block").join(&name);
@@ -126,6 +126,11 @@ fn bus(path: &Path) -> Bus {
 
 fn number(path: &Path) -> Option<u64> {
     std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// `loop0`, and `loop0p1` where loop devices have partitions.
+fn begins_with_digit(text: &str) -> bool {
+    text.starts_with(|letter: char| letter.is_ascii_digit())
 }
 
 fn is_number(text: &str) -> bool {

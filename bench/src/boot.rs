@@ -18,6 +18,8 @@ const LIMIT: Duration = Duration::from_secs(600);
 pub struct Boot {
     /// From the start of process 1 to the start of the real init, in seconds of the guest's clock.
     pub seconds: f64,
+    /// From the start of the kernel to the start of the real init, by the same clock: with the unpacking of the initrds.
+    pub from_kernel: f64,
     /// Peak resident memory of process 1 before the real init, in KiB, where the contender reports it.
     pub peak_rss_kib: Option<u64>,
 }
@@ -45,5 +47,5 @@ pub fn measure(bench: &Bench, contender: Contender) -> Result<Boot> {
     } else {
         None
     };
-    Ok(Boot { seconds: takeover.end - takeover.start, peak_rss_kib })
+    Ok(Boot { seconds: takeover.end - takeover.start, from_kernel: takeover.end, peak_rss_kib })
 }

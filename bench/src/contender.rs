@@ -1,14 +1,17 @@
 //! Who is measured, and on what machine.
 //!
 //! All contenders boot from the same stick image, which holds both ISOs on ext4, with the same firmware-less machine, the
-//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd only.
+//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd only; one has
+//! no initrd of the ISO at all.
 
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use isolde_host::mkinitrd;
+use isolde_mkinitrd::cli::Options;
 use isolde_mkinitrd::{Compression, Form, Source};
 use isolde_qemu::fixtures::{self, Iso};
 use isolde_qemu::machine::{Disk, Machine};
@@ -27,6 +30,8 @@ pub enum Contender {
     LiveBoot,
     /// The Debian ISO with Isolde.
     IsoldeDebian,
+    /// The Debian ISO with Isolde and the modules it needs as the only initrd.
+    IsoldeStandalone,
     /// The Fedora-like ISO with its own initrd.
     Dracut,
     /// The Fedora-like ISO with Isolde.
@@ -35,30 +40,32 @@ pub enum Contender {
     Floor,
 }
 
-/// What a contender puts behind the ISO's own initrd.
+/// What a contender puts behind the ISO's own initrd, or in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Second {
     Nothing,
     Isolde,
+    Standalone,
     Floor,
 }
 
 impl Contender {
     /// Is it Isolde that is measured here?
     pub fn is_isolde(self) -> bool {
-        self.second() == Second::Isolde
+        matches!(self.second(), Second::Isolde | Second::Standalone)
     }
 
     fn second(self) -> Second {
         match self {
             Self::LiveBoot | Self::Dracut => Second::Nothing,
             Self::IsoldeDebian | Self::IsoldeFedora => Second::Isolde,
+            Self::IsoldeStandalone => Second::Standalone,
             Self::Floor => Second::Floor,
         }
     }
 
     fn is_debian(self) -> bool {
-        matches!(self, Self::LiveBoot | Self::IsoldeDebian | Self::Floor)
+        matches!(self, Self::LiveBoot | Self::IsoldeDebian | Self::IsoldeStandalone | Self::Floor)
     }
 }
 
@@ -67,6 +74,7 @@ impl fmt::Display for Contender {
         f.write_str(match self {
             Self::LiveBoot => "live-boot",
             Self::IsoldeDebian => "isolde-debian",
+            Self::IsoldeStandalone => "isolde-standalone",
             Self::Dracut => "dracut",
             Self::IsoldeFedora => "isolde-fedora",
             Self::Floor => "floor",
@@ -85,6 +93,7 @@ pub struct Bench {
     words: String,
     init: PathBuf,
     isolde: PathBuf,
+    standalone: PathBuf,
     floor: PathBuf,
 }
 
@@ -114,12 +123,16 @@ impl Bench {
             words: words.to_owned(),
             init: init.to_owned(),
             isolde: work.join("isolde.img"),
+            standalone: work.join("standalone.img"),
             floor: work.join("floor.img"),
         };
         for (second, program, to) in [(Second::Isolde, init, &bench.isolde), (Second::Floor, floor, &bench.floor)] {
             if contenders.iter().any(|contender| contender.second() == second) {
                 second_initrd(program, to)?;
             }
+        }
+        if contenders.contains(&Contender::IsoldeStandalone) {
+            only_initrd(init, &bench.debian, &bench.standalone)?;
         }
         Ok(bench)
     }
@@ -132,6 +145,7 @@ impl Bench {
         match contender.second() {
             Second::Nothing => {}
             Second::Isolde => initrds.push(&self.isolde),
+            Second::Standalone => initrds = vec![&self.standalone],
             Second::Floor => {
                 initrds.push(&self.floor);
                 words = format!("{words} -- {}", self.bus.word());
@@ -149,14 +163,20 @@ impl Bench {
         self.logs.join(format!("{contender}.report.json"))
     }
 
-    /// Sizes of init and of the second initrd, when Isolde takes part.
+    /// Sizes of init and of the initrds, when Isolde takes part.
     pub fn sizes(&self) -> Result<Option<Sizes>> {
         if !self.isolde.exists() {
             return Ok(None);
         }
         let size =
             |path: &Path| Ok::<_, anyhow::Error>(fs::metadata(path).with_context(|| path.display().to_string())?.len());
-        Ok(Some(Sizes { init: size(&self.init)?, second_initrd: size(&self.isolde)? }))
+        let standalone = if self.standalone.exists() { Some(size(&self.standalone)?) } else { None };
+        Ok(Some(Sizes {
+            init: size(&self.init)?,
+            second_initrd: size(&self.isolde)?,
+            standalone,
+            stock: size(&self.debian.initrd)?,
+        }))
     }
 }
 
@@ -170,5 +190,19 @@ fn second_initrd(program: &Path, to: &Path) -> Result<()> {
     let plan = isolde_mkinitrd::plan(Form::Init, Source::open(program)?, Vec::new())?;
     let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0)?;
     isolde_mkinitrd::output::save(to, &bytes)?;
+    Ok(())
+}
+
+/// Writes a first and only initrd as `isolde mkinitrd --standalone` does.
+fn only_initrd(program: &Path, iso: &Iso, to: &Path) -> Result<()> {
+    let options = Options {
+        output: Some(to.to_owned()),
+        form: Form::Init,
+        compress: Compression::Zstd,
+        add: Vec::new(),
+        dry_run: false,
+    };
+    let (init, image) = (Some(program.to_owned()), Some(iso.path.clone()));
+    ensure!(mkinitrd::write(&mkinitrd::Args { init, image, names: Vec::new(), standalone: true, options })?);
     Ok(())
 }

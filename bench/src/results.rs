@@ -44,6 +44,10 @@ pub struct Sizes {
     pub init: u64,
     /// The second initrd with it, compressed.
     pub second_initrd: u64,
+    /// The only initrd, compressed, where one is measured.
+    pub standalone: Option<u64>,
+    /// The Debian ISO's own initrd.
+    pub stock: u64,
 }
 
 /// The JSON document: the measurements, and what follows from them.
@@ -59,6 +63,11 @@ impl Series {
     /// A series without boots.
     pub fn new(contender: Contender) -> Self {
         Self { contender, boots: Vec::new() }
+    }
+
+    /// Seconds from the kernel's start to the real init.
+    pub fn from_kernel(&self) -> Option<Spread> {
+        Spread::of(self.boots.iter().map(|boot| boot.from_kernel))
     }
 
     /// Seconds from process 1 to the real init.
@@ -78,6 +87,11 @@ impl Results {
     /// Median of a contender, when it was measured.
     pub fn median(&self, contender: Contender) -> Option<f64> {
         Some(self.series.iter().find(|series| series.contender == contender)?.spread()?.median)
+    }
+
+    /// The same from the kernel's start on.
+    pub fn median_from_kernel(&self, contender: Contender) -> Option<f64> {
+        Some(self.series.iter().find(|series| series.contender == contender)?.from_kernel()?.median)
     }
 
     /// The highest peak of process 1 in all boots of Isolde, in KiB; nothing when no report had it.
@@ -105,14 +119,21 @@ fn machine(cpuinfo: &str) -> String {
 impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "machine: {}; stick on {}; kernel words: {}\n", self.machine, self.bus, self.words)?;
-        if !self.series.is_empty() {
-            writeln!(f, "process 1 → real init, s   {:>8} {:>8} {:>8}   boots", "median", "min", "max")?;
-        }
-        for series in &self.series {
-            if let Some(Spread { median, min, max }) = series.spread() {
-                let name = series.contender.to_string();
-                writeln!(f, "{name:<26} {median:8.3} {min:8.3} {max:8.3}   {}", series.boots.len())?;
+        type Measure = fn(&Series) -> Option<Spread>;
+        let tables: [(&str, Measure); 2] =
+            [("process 1 → real init, s", Series::spread), ("kernel → real init, s", Series::from_kernel)];
+        for (title, spread) in tables.iter().filter(|_| !self.series.is_empty()) {
+            writeln!(f, "{title:<26} {:>8} {:>8} {:>8}   boots", "median", "min", "max")?;
+            for series in &self.series {
+                if let Some(Spread { median, min, max }) = spread(series) {
+                    let name = series.contender.to_string();
+                    writeln!(f, "{name:<26} {median:8.3} {min:8.3} {max:8.3}   {}", series.boots.len())?;
+                }
             }
+            writeln!(f)?;
+        }
+        if let Some(Sizes { standalone: Some(standalone), second_initrd, stock, .. }) = self.sizes {
+            writeln!(f, "initrds, bytes: standalone {standalone}; the ISO's own {stock} and ours {second_initrd}")?;
         }
         if let Some(hashing) = &self.hashing {
             let threads = hashing.threads;

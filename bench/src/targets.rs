@@ -9,6 +9,8 @@ use crate::results::Results;
 const FASTER_THAN_PEERS: f64 = 12.0;
 /// How many times the floor.
 const ABOVE_FLOOR: f64 = 1.3;
+/// How long a boot without the ISO's own initrd takes from the kernel's start on, in boots with both initrds.
+const ALONE: f64 = 0.6;
 /// Bytes of the stripped, static init. An empty static program of Rust has 1.1 MB.
 const INIT: u64 = 2_000_000;
 /// Bytes of the compressed second initrd.
@@ -36,6 +38,8 @@ pub struct Target {
 /// All figures for which there are measurements.
 pub fn targets(results: &Results) -> Vec<Target> {
     let ratio = |over: Contender, under: Contender| Some(results.median(over)? / results.median(under)?);
+    let from_kernel = |contender: Contender| results.median_from_kernel(contender);
+    let alone = || Some(from_kernel(Contender::IsoldeStandalone)? / from_kernel(Contender::IsoldeDebian)?);
     let hashing = results.hashing.as_ref();
     let sha = hashing.map(|hashing| hashing.blake3_one_thread.median / hashing.sha256sum.median);
     let scaling = hashing.map(|hashing| hashing.blake3_all_threads.median / hashing.blake3_one_thread.median);
@@ -45,6 +49,7 @@ pub fn targets(results: &Results) -> Vec<Target> {
         at_least("live-boot / isolde-debian", FASTER_THAN_PEERS, ratio(Contender::LiveBoot, Contender::IsoldeDebian)),
         at_least("dracut / isolde-fedora", FASTER_THAN_PEERS, ratio(Contender::Dracut, Contender::IsoldeFedora)),
         at_most("isolde-debian / floor", ABOVE_FLOOR, ratio(Contender::IsoldeDebian, Contender::Floor)),
+        at_most("standalone / both, from the kernel", ALONE, alone()),
         bytes("init", INIT, results.sizes.map(|sizes| sizes.init)),
         bytes("second initrd, compressed", SECOND_INITRD, results.sizes.map(|sizes| sizes.second_initrd)),
         bytes("peak memory of process 1", PEAK, peak),
@@ -78,7 +83,7 @@ mod tests {
     use crate::results::{Series, Sizes};
 
     fn series(contender: Contender, seconds: f64, peak_rss_kib: Option<u64>) -> Series {
-        Series { contender, boots: vec![Boot { seconds, peak_rss_kib }] }
+        Series { contender, boots: vec![Boot { seconds, from_kernel: seconds + 2.0, peak_rss_kib }] }
     }
 
     #[test]
@@ -87,16 +92,18 @@ mod tests {
         results.series = vec![
             series(Contender::LiveBoot, 12.0, None),
             series(Contender::IsoldeDebian, 1.0, Some(7812)),
+            series(Contender::IsoldeStandalone, 0.5, Some(5000)),
             series(Contender::Dracut, 11.9, None),
             series(Contender::IsoldeFedora, 1.0, Some(7000)),
             series(Contender::Floor, 0.5, None),
         ];
-        results.sizes = Some(Sizes { init: 2_000_001, second_initrd: 1_000_000 });
+        results.sizes = Some(Sizes { init: 2_000_001, second_initrd: 1_000_000, standalone: None, stock: 35_000_000 });
         let seen: Vec<_> = targets(&results).into_iter().map(|target| (target.name, target.met)).collect();
         let wanted = [
             ("live-boot / isolde-debian", true),
             ("dracut / isolde-fedora", false),
             ("isolde-debian / floor", false),
+            ("standalone / both, from the kernel", false),
             ("init", false),
             ("second initrd, compressed", true),
             ("peak memory of process 1", true),

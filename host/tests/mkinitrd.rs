@@ -213,6 +213,32 @@ fn standalone_has_what_a_boot_asks_for_and_the_marks_of_its_initrd() {
     assert_eq!(files["conf/uuid.conf"], b"an-id\n");
 }
 
+/// Nearly every boot loads usb_storage, and nearly none xfs.
+#[test]
+fn what_few_boots_load_is_packed_and_found_all_the_same() {
+    let depends = "kernel/drivers/usb/storage/usb-storage.ko:\nkernel/fs/xfs/xfs.ko: kernel/lib/libcrc32c.ko\nkernel/lib/libcrc32c.ko:\n";
+    let folder = format!("usr/lib/modules/{RELEASE}");
+    let names =
+        ["modules.dep", "kernel/drivers/usb/storage/usb-storage.ko", "kernel/fs/xfs/xfs.ko", "kernel/lib/libcrc32c.ko"];
+    let paths = names.map(|name| format!("{folder}/{name}"));
+    let module = [b'm'; 9000];
+    let files = [(&*paths[0], depends.as_bytes()), (&*paths[1], &module), (&*paths[2], &module), (&*paths[3], &module)];
+    let (folder, iso) = debian(&[&packed("mksquashfs", &[], &files)]);
+    let of =
+        |files: &BTreeMap<String, Vec<u8>>, name: &str| files.get(&format!("isolde/modules/{RELEASE}/{name}")).cloned();
+    let all = made(&folder, &iso, &["--standalone"]).unwrap();
+    assert_eq!(of(&all, "kernel/drivers/usb/storage/usb-storage.ko").unwrap(), module);
+    for path in ["kernel/fs/xfs/xfs.ko.zst", "kernel/lib/libcrc32c.ko.zst"] {
+        let bytes = of(&all, path).unwrap();
+        assert!(bytes.len() < 200 && isolde::formats::compressed::decompress(&bytes, 9000).unwrap()[..] == module);
+    }
+    let depends = Index::parse(of(&all, "modules.dep.bin").unwrap()).unwrap();
+    assert_eq!(depends.exact("xfs").unwrap(), "kernel/fs/xfs/xfs.ko.zst: kernel/lib/libcrc32c.ko.zst");
+    // What is asked for by name will be loaded.
+    let all = made(&folder, &iso, &["--standalone", "--for", "xfs"]).unwrap();
+    assert_eq!(of(&all, "kernel/fs/xfs/xfs.ko").unwrap(), module);
+}
+
 /// What tells dracut's media from kiwi's of the same layout is that a script is there; what is in it is of no matter.
 #[test]
 fn a_mark_of_the_initrd_comes_along_where_it_decides() {

@@ -30,8 +30,8 @@ const ZSTD_LEVEL: i32 = 19;
 /// Preset of xz: 8 MiB of dictionary; more gains nothing at this size.
 const XZ_PRESET: u32 = 6;
 
-/// Compresses an archive and brings it to a multiple of 4 bytes.
-pub(crate) fn compress(archive: &[u8], compression: Compression) -> Result<Vec<u8>> {
+/// Compresses an archive, or a kernel module, and brings it to a multiple of 4 bytes.
+pub fn compress(archive: &[u8], compression: Compression) -> Result<Vec<u8>> {
     let (with, result) = match compression {
         Compression::Zstd => ("zstd", zstd(archive)),
         Compression::Xz => ("xz", xz(archive)),

@@ -19,7 +19,8 @@ use anyhow::{Context, Result, bail};
 use isolde::families::Way;
 use isolde_mkinitrd::bridge::{self, Module};
 use isolde_mkinitrd::cli::Options;
-use isolde_mkinitrd::{Destination, Form, Source};
+use isolde_mkinitrd::compress::compress;
+use isolde_mkinitrd::{Compression, Destination, Form, Source};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -30,6 +31,8 @@ const CANNOT: u8 = 1;
 const NO_ANSWER: u8 = 2;
 /// Bytes of modules that come along; all that a boot may ask for are a tenth.
 const MOST: usize = 512 << 20;
+/// What a packed module's name ends with. zstd, as init unpacks it fastest.
+const PACKED: &str = ".zst";
 /// The program that is packed unless another one is named, beside this program.
 const INIT: &str = "isolde-init";
 
@@ -118,10 +121,13 @@ fn come_along(path: &Path, names: &[String], alone: bool, form: Form) -> Result<
     let mut files = Vec::new();
     let mut is_whole = true;
     let mut all = BTreeSet::new();
+    // What stays as it is in the image.
+    let mut plain = BTreeSet::new();
     for name in names {
         let (taken, text) = match select::ask(&image.tables, name) {
             Answer::Taken(modules) => {
                 let text = image.weigh(&modules)?;
+                plain.extend(modules.iter().cloned());
                 all.extend(modules);
                 (true, text)
             }
@@ -138,6 +144,7 @@ fn come_along(path: &Path, names: &[String], alone: bool, form: Form) -> Result<
                 let modules = select::standalone(&image.tables);
                 eprintln!("  {:<12} {}", "standalone", image.weigh(&modules)?);
                 all.extend(modules);
+                plain.extend(select::usual(&image.tables));
                 for (path, bytes) in of_its_initrd {
                     let source = Source::from_bytes(format!("/{path} of the image's initrd"), bytes.clone(), false)?;
                     files.push((Destination::alone(path).map_err(isolde_mkinitrd::Error::from)?, source));
@@ -155,7 +162,7 @@ fn come_along(path: &Path, names: &[String], alone: bool, form: Form) -> Result<
         eprintln!("nothing is written");
         return Ok(None);
     }
-    files.extend(bridge::files(&image.release, image.modules(&all)?)?);
+    files.extend(bridge::files(&image.release, image.modules(&all, &plain)?)?);
     Ok(Some(files))
 }
 
@@ -170,21 +177,27 @@ impl Image {
         Ok(format!("{} module{s}, {bytes} bytes", names.len()))
     }
 
-    /// These modules as a bridge wants them.
-    pub fn modules(&self, names: &BTreeSet<String>) -> Result<Vec<Module>> {
+    /// These modules as a bridge wants them. Those that are not `plain` are packed where the image has them unpacked: the
+    /// kernel unpacks an initrd as a whole, and of all modules a boot loads a tenth.
+    fn modules(&self, names: &BTreeSet<String>, plain: &BTreeSet<String>) -> Result<Vec<Module>> {
+        let is_packed = |path: &str| path.ends_with(".ko") && !plain.contains(&tables::name_of(path));
+        let place = |path: &String| if is_packed(path) { [path, PACKED].concat() } else { path.clone() };
         let mut aliases = self.tables.aliases_of(names);
         let mut modules = Vec::new();
         let mut total = 0;
         for (name, row) in names.iter().filter_map(|name| self.tables.module(name)) {
-            let bytes = self.module(&row.path)?;
+            let mut bytes = self.module(&row.path)?;
             total += bytes.len();
             if total > MOST {
                 bail!("modules: wanted at most {MOST} bytes, seen more");
             }
+            if is_packed(&row.path) {
+                bytes = compress(&bytes, Compression::Zstd)?;
+            }
             modules.push(Module {
                 name: name.to_owned(),
-                path: row.path.clone(),
-                needs: row.needs.clone(),
+                path: place(&row.path),
+                needs: row.needs.iter().map(place).collect(),
                 aliases: aliases.remove(name).unwrap_or_default(),
                 before: self.tables.before(name).to_vec(),
                 bytes,

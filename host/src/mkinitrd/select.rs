@@ -67,6 +67,21 @@ const STANDALONE: &[&str] = &[
     "squashfs", "udf", "vfat", "xfs",
 ];
 
+/// What most machines and sticks have: a module that is asked for everywhere is worth having unpacked.
+const USUAL: &[&str] = &[
+    "ahci",
+    "ehci_pci",
+    "erofs",
+    "exfat",
+    "nvme",
+    "sdhci_pci",
+    "sr_mod",
+    "virtio_blk",
+    "virtio_pci",
+    "virtio_scsi",
+    "xhci_pci",
+];
+
 /// No store is on a network, and the drivers of such cards are half of all drivers for disks.
 const NETWORKS: &[&str] =
     &["kernel/net/", "kernel/drivers/net/", "kernel/drivers/infiniband/", "kernel/drivers/target/"];
@@ -108,6 +123,13 @@ pub fn standalone(tables: &Tables) -> BTreeSet<String> {
     let is_whole = |row: &Row| row.needs.iter().all(|path| !missing.contains(&name_of(path)));
     all.retain(|name| tables.module(name).is_some_and(|(_, row)| is_whole(row)));
     all
+}
+
+/// Those of [`standalone`] that nearly every boot loads.
+pub fn usual(tables: &Tables) -> BTreeSet<String> {
+    let soon = tables.modules().map(|(name, _)| name).filter(|name| drivers::is_needed_soon(name));
+    let usual = USUAL.iter().filter_map(|name| Some(tables.module(name)?.0));
+    closure(tables, soon.chain(usual).map(str::to_owned).collect()).0
 }
 
 /// Whether what needs this module reaches its disks over a network.

@@ -66,7 +66,7 @@ impl Series {
     }
 
     /// Seconds from the kernel's start to the real init.
-    pub fn from_kernel(&self) -> Option<Spread> {
+    pub fn spread_from_kernel(&self) -> Option<Spread> {
         Spread::of(self.boots.iter().map(|boot| boot.from_kernel))
     }
 
@@ -91,7 +91,7 @@ impl Results {
 
     /// The same from the kernel's start on.
     pub fn median_from_kernel(&self, contender: Contender) -> Option<f64> {
-        Some(self.series.iter().find(|series| series.contender == contender)?.from_kernel()?.median)
+        Some(self.series.iter().find(|series| series.contender == contender)?.spread_from_kernel()?.median)
     }
 
     /// The highest peak of process 1 in all boots of Isolde, in KiB; nothing when no report had it.
@@ -121,7 +121,7 @@ impl fmt::Display for Results {
         writeln!(f, "machine: {}; stick on {}; kernel words: {}\n", self.machine, self.bus, self.words)?;
         type Measure = fn(&Series) -> Option<Spread>;
         let tables: [(&str, Measure); 2] =
-            [("process 1 → real init, s", Series::spread), ("kernel → real init, s", Series::from_kernel)];
+            [("process 1 → real init, s", Series::spread), ("kernel → real init, s", Series::spread_from_kernel)];
         for (title, spread) in tables.iter().filter(|_| !self.series.is_empty()) {
             writeln!(f, "{title:<26} {:>8} {:>8} {:>8}   boots", "median", "min", "max")?;
             for series in &self.series {

@@ -1,8 +1,8 @@
 //! Who is measured, and on what machine.
 //!
 //! All contenders boot from the same stick image, which holds both ISOs on ext4, with the same firmware-less machine, the
-//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd only; one has
-//! no initrd of the ISO at all.
+//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd, where one has
+//! no initrd of the ISO at all, and in one word: Isolde's menus name the store by its UUID.
 
 use std::fmt;
 use std::fs;
@@ -22,6 +22,9 @@ use crate::Bus;
 use crate::results::Sizes;
 use crate::trace;
 
+/// The stick's file system.
+const UUID: &str = "6f0c2a51-8b1e-4d0e-9d3a-2f6c1b7e5a90";
+
 /// Somebody who takes an ISO on a stick to a running system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,6 +33,8 @@ pub enum Contender {
     LiveBoot,
     /// The Debian ISO with Isolde.
     IsoldeDebian,
+    /// The same, with nothing but the words that live-boot gets: an internal disk is then searched, after USB.
+    IsoldeSearch,
     /// The Debian ISO with Isolde and the modules it needs as the only initrd.
     IsoldeStandalone,
     /// The Fedora-like ISO with its own initrd.
@@ -58,14 +63,14 @@ impl Contender {
     fn second(self) -> Second {
         match self {
             Self::LiveBoot | Self::Dracut => Second::Nothing,
-            Self::IsoldeDebian | Self::IsoldeFedora => Second::Isolde,
+            Self::IsoldeDebian | Self::IsoldeSearch | Self::IsoldeFedora => Second::Isolde,
             Self::IsoldeStandalone => Second::Standalone,
             Self::Floor => Second::Floor,
         }
     }
 
     fn is_debian(self) -> bool {
-        matches!(self, Self::LiveBoot | Self::IsoldeDebian | Self::IsoldeStandalone | Self::Floor)
+        !matches!(self, Self::Dracut | Self::IsoldeFedora)
     }
 }
 
@@ -74,6 +79,7 @@ impl fmt::Display for Contender {
         f.write_str(match self {
             Self::LiveBoot => "live-boot",
             Self::IsoldeDebian => "isolde-debian",
+            Self::IsoldeSearch => "isolde-search",
             Self::IsoldeStandalone => "isolde-standalone",
             Self::Dracut => "dracut",
             Self::IsoldeFedora => "isolde-fedora",
@@ -109,7 +115,7 @@ impl Bench {
     ) -> Result<Self> {
         let (debian, fedora) = (fixtures::debian()?, fixtures::fedora_like()?);
         let stick = work.join("stick.img");
-        let mut store = Store::new(FileSystem::Ext4, "STICK");
+        let mut store = Store::new(FileSystem::Ext4, "STICK").uuid(UUID);
         for iso in [&debian, &fedora] {
             store = store.copy(&place(iso), &iso.path);
         }
@@ -142,6 +148,9 @@ impl Bench {
         let iso = if contender.is_debian() { &self.debian } else { &self.fedora };
         let mut initrds = vec![iso.initrd.as_path()];
         let mut words = format!("{} {} {}", trace::WORDS, self.words, iso.stock_words(&place(iso)));
+        if contender.is_isolde() && contender != Contender::IsoldeSearch {
+            words = format!("{words} isolde.store=UUID={UUID}");
+        }
         match contender.second() {
             Second::Nothing => {}
             Second::Isolde => initrds.push(&self.isolde),

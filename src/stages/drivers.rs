@@ -72,7 +72,10 @@ const INPUT: Order = Order {
 const USB_CONTROLLER: &str = "bc0Csc03";
 /// How long a stick may take to show up at its controller. A hub waits 100 ms for the contacts and asks for 10 to 50 ms of
 /// reset, each again for a hub behind it (USB 2.0, 7.1.7.3 and 7.1.7.5).
-const USB_SETTLES: Duration = Duration::from_secs(1);
+const USB_SETTLES: Duration = Duration::from_millis(500);
+/// How long one that has shown up may take until its disk is there: its driver asks it nothing for the first second
+/// (kernel: drivers/usb/storage/usb.c, delay_use), and a hard disk has to turn.
+const USB_ANSWERS: Duration = Duration::from_secs(5);
 /// A host for USB, and what comes after it: a stick on USB is the usual store, and its chain is known by name.
 const USB_HOSTS: &str = "kernel/drivers/usb/host/";
 const USB_DISK: [&str; 3] = ["usb_storage", "uas", "sd_mod"];
@@ -214,12 +217,13 @@ impl Drivers {
 
     /// When no disk on USB is on its way any more: once the drivers that answer at once are loaded, and nothing on USB
     /// has shown up for a while. `None`: the drivers are not loaded yet.
-    pub(super) fn usb_settles_at(&self) -> Option<Duration> {
-        match self.usb {
-            None => Some(Duration::ZERO),
-            Some(_) if self.queue.first().is_some_and(|(place, ..)| *place < self.order.first.len()) => None,
-            Some(last) => Some(last.saturating_add(USB_SETTLES)),
+    pub(super) fn usb_settles_at<S: Sys>(&self, machine: &Machine<S>) -> Option<Duration> {
+        let Some(last) = self.usb else { return Some(Duration::ZERO) };
+        if self.queue.first().is_some_and(|(place, ..)| *place < self.order.first.len()) {
+            return None;
         }
+        let takes = if machine.sys().is_usb_disk_coming() { USB_ANSWERS } else { USB_SETTLES };
+        Some(last.saturating_add(takes))
     }
 
     /// Whether a file system can be mounted, or its driver is at hand.

@@ -73,7 +73,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
     candidates.refresh(machine, &plan.store)?;
     loop {
         searched.retain(|name| candidates.has(name));
-        let settles_at = drivers.usb_settles_at();
+        let settles_at = drivers.usb_settles_at(machine);
         let is_settled = settles_at.is_some_and(|at| at <= machine.sys().now()) || waiting.is_over(machine);
         let fitting = choose(&plan.store, candidates.all()).into_iter();
         let fitting: Vec<Candidate> =

@@ -153,6 +153,10 @@ impl Sys for Linux {
         devices::modaliases()
     }
 
+    fn is_usb_disk_coming(&self) -> bool {
+        devices::is_usb_disk_coming()
+    }
+
     fn without_driver(&self) -> io::Result<Vec<String>> {
         devices::without_driver()
     }

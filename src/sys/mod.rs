@@ -189,6 +189,9 @@ pub trait Sys {
     /// The modalias of every device that has one.
     fn modaliases(&self) -> io::Result<Vec<String>>;
 
+    /// Whether a USB disk has a driver by now and has not shown its disk yet.
+    fn is_usb_disk_coming(&self) -> bool;
+
     /// The modalias of every device on PCI, USB, SCSI and virtio that no driver has taken.
     fn without_driver(&self) -> io::Result<Vec<String>>;
 

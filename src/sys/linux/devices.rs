@@ -3,6 +3,7 @@
 use crate::sys::{BlockDevice, Bus};
 use std::collections::BTreeSet;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// /sys counts block devices in these.
@@ -100,6 +101,21 @@ pub(super) fn without_driver() -> io::Result<Vec<String>> {
         }
     }
     Ok(all.into_iter().collect())
+}
+
+/// An interface of the class for mass storage is bound, and below its SCSI host there is nothing yet. A reader without a
+/// card has something there.
+pub(super) fn is_usb_disk_coming() -> bool {
+    let children = |path: &Path, kind: &'static str| -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+        entries.filter(|entry| entry.file_name().as_bytes().starts_with(kind.as_bytes())).map(|e| e.path()).collect()
+    };
+    let interfaces = std::fs::read_dir("/sys/bus/usb/devices").into_iter().flatten().flatten();
+    interfaces.map(|entry| entry.path()).any(|interface| {
+        std::fs::read_to_string(interface.join("bInterfaceClass")).is_ok_and(|class| class.trim() == "08")
+            && interface.join("driver").exists()
+            && children(&interface, "host").iter().all(|host| children(host, "target").is_empty())
+    })
 }
 
 /// By the names of the folders above it, the nearest to the root first: a card reader on USB is on USB.

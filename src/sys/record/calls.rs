@@ -135,6 +135,10 @@ impl Sys for Record {
         Ok(self.devices.modaliases.iter().cloned().collect())
     }
 
+    fn is_usb_disk_coming(&self) -> bool {
+        self.devices.is_usb_disk_coming()
+    }
+
     fn without_driver(&self) -> io::Result<Vec<String>> {
         self.sysfs()?;
         Ok(self.world.without_driver.clone())

@@ -5,7 +5,7 @@
 
 use super::tree::Content;
 use super::world::{Arrival, Arrives, Module, Told, World};
-use crate::sys::{BlockDevice, Event};
+use crate::sys::{BlockDevice, Bus, Event};
 use rustix::io::Errno;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -75,6 +75,13 @@ impl Devices {
     /// Whether nothing more will ever happen.
     pub(super) fn is_over(&self) -> bool {
         self.events.as_ref().is_none_or(Vec::is_empty) && !self.coming.iter().any(|arrival| self.has_driver(arrival))
+    }
+
+    /// One that comes within a second has shown up at its hub already.
+    pub(super) fn is_usb_disk_coming(&self) -> bool {
+        let soon = self.now.saturating_add(Duration::from_secs(1));
+        let is_one = |arrival: &Arrival| matches!(&arrival.what, Arrives::Device(device, _) if device.bus == Bus::Usb);
+        self.coming.iter().any(|arrival| is_one(arrival) && arrival.at <= soon && self.has_driver(arrival))
     }
 
     /// Names of the modules that are loaded, with `_`.

@@ -11,6 +11,7 @@ use isolde_qemu::machine::{Bus, Disk, Machine, Vm};
 use isolde_qemu::store::{FileSystem, Layout, Store};
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 const MENU: &str = "press a key: ";
 /// Not a live system, but a file of which something can be said.
@@ -99,6 +100,25 @@ fn the_distributions_own_init_is_the_last_entry_but_the_log() {
     vm.wait_for(MENU, REFUSAL).unwrap();
     // The first words of initramfs-tools' init.
     press(&mut vm, "d", "Loading, please wait");
+}
+
+#[test]
+fn a_keyboard_at_the_screen_is_as_good_as_the_serial_line() {
+    let iso = fixtures::debian().unwrap();
+    let words = "console=tty0 isolde.image=/x.iso isolde.store=LABEL=NOWHERE isolde.wait=600";
+    // With a screen, and a keyboard on USB, whose driver is loaded only for a person who waits.
+    let mut vm = machine("menu-screen", &iso, Form::Init, words).other_devices().start().unwrap();
+    vm.wait_for("isolde: store: keys: ", REFUSAL).unwrap();
+    vm.wait_for("input: QEMU QEMU USB Keyboard", REFUSAL).unwrap();
+    // The kernel takes it a moment after that line.
+    let stopped = "isolde: store: find the store: stopped at the console";
+    let tries = (0..20).any(|_| {
+        vm.press_key("m").unwrap();
+        vm.wait_for(stopped, Duration::from_secs(5)).is_ok()
+    });
+    assert!(tries, "{}", vm.log_text().unwrap());
+    vm.press_key("p").unwrap();
+    vm.wait_for("isolde: powering off in 10 s", REFUSAL).unwrap();
 }
 
 #[test]

@@ -103,6 +103,16 @@ impl Vm {
         }
     }
 
+    /// Presses a key of the machine's keyboard, named as QEMU names it (`p`, `ret`).
+    ///
+    /// # Errors
+    /// When QEMU knows no such key.
+    pub fn press_key(&mut self, key: &str) -> Result<()> {
+        let keys = json!({ "keys": [{ "type": "qcode", "data": key }] });
+        self.monitor.execute("send-key", &keys).with_context(|| format!("press {key}"))?;
+        Ok(())
+    }
+
     /// Plugs in a disk that was declared late, or that was pulled out.
     ///
     /// # Errors

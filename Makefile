@@ -1,7 +1,8 @@
 # Each target is a line or two over cargo. `make demo` and `make test` are all that a new machine needs.
 #
 #   make demo [FIRMWARE=uefi] [ISO=/path/to.iso]   boot a live system from a stick, in a virtual machine
-#   make test                                      everything that is tested; the last line counts
+#   make test                                      the tests, in half an hour; the last line counts
+#   make test-long                                 the same and the long ones: more whole distributions, twice the time
 #   make bench [BENCH="--runs 9 --bus usb"]        measure against live-boot, dracut and the floor
 #   make lint                                      formatting and lints
 #   make fuzz [SECONDS=60]                         every fuzz target for that long; wants cargo-fuzz and a nightly compiler
@@ -17,7 +18,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO_BUILD_TARGET := $(shell PATH="$(PATH)" rustc -vV 2>/dev/null | sed -n 's/^host: //p')
 RELEASE = $${CARGO_TARGET_DIR:-target}/$(CARGO_BUILD_TARGET)/release
 
-.PHONY: demo test bench lint fuzz
+.PHONY: demo test test-long bench lint fuzz
 
 demo:
 	./setup.sh demo
@@ -28,6 +29,10 @@ demo:
 test:
 	./setup.sh test
 	./tests/run.sh
+
+test-long:
+	./setup.sh test
+	./tests/run.sh --include-ignored
 
 bench:
 	./setup.sh test

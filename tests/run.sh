@@ -1,5 +1,6 @@
 #!/bin/sh
-# Everything that is tested, cheapest first; the last line is `N passed, N failed`. Called by `make test`.
+# What is tested, cheapest first; the last line is `N passed, N failed`. Called by `make test`, and by `make test-long` with
+# the test programs' own option --include-ignored: tests that are long say so where they are.
 set -u
 cd "$(dirname "$0")/.."
 
@@ -42,7 +43,7 @@ step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 # Without the virtual machines: milliseconds to seconds.
 tests --workspace --exclude isolde-qemu --exclude isolde-mkinitrd
 # With them: init as it is shipped, real systems, real firmware.
-tests --package isolde-mkinitrd --package isolde-qemu
+tests --package isolde-mkinitrd --package isolde-qemu -- "$@"
 
 echo "$passed passed, $failed failed"
 [ "$failed" = 0 ]

@@ -81,6 +81,7 @@ fn debian_without_any_other_initrd() {
 
 /// The modules are in an ext4 image within a squashfs.
 #[test]
+#[ignore = "long: `make test-long`"]
 fn a_nested_root_without_any_other_initrd() {
     let iso = fixtures::fedora_like().unwrap();
     let alone = mkinitrd("standalone-nested", &iso, &[], true);
@@ -91,6 +92,7 @@ fn a_nested_root_without_any_other_initrd() {
 
 /// The modules are packed with xz, in an erofs; what tells this medium from another family's is in its own initrd.
 #[test]
+#[ignore = "long: `make test-long`"]
 fn an_erofs_root_without_any_other_initrd() {
     let iso = fixtures::live_build().unwrap().erofs;
     let alone = mkinitrd("standalone-erofs", &iso, &[], true);

@@ -38,6 +38,7 @@ fn assert_no_failed_unit(shell: &mut Shell) {
 }
 
 #[test]
+#[ignore = "long: `make test-long`"]
 fn fedora_like_live_boots_by_dracut() {
     let (mut vm, mut shell) = boot("peer-dracut", &fixtures::fedora_like().unwrap());
     assert!(mount_at(&mut shell, "/").starts_with("overlay "));

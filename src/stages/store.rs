@@ -229,7 +229,7 @@ fn attempt<S: Sys>(
         },
     };
     protect(machine, candidate, format, false)?;
-    if candidate.is_dirty() && access != Access::ReadWrite && how.read_only.contains("no") {
+    if candidate.is_dirty() && access != Access::ReadWrite && has_journal(format) {
         let text = "it was not unmounted and its journal is not replayed: what was written last may be missing";
         machine.warn(&format!("{}: {text}", candidate.describe()));
     }
@@ -247,6 +247,11 @@ fn has_windows_asleep<S: Sys>(machine: &Machine<S>) -> bool {
 /// File systems that no driver writes to.
 fn is_read_only(format: Format) -> bool {
     matches!(format, Format::Iso9660 | Format::Udf | Format::Squashfs | Format::Erofs)
+}
+
+/// File systems that keep what was written last somewhere else until it is in its place.
+fn has_journal(format: Format) -> bool {
+    matches!(format, Format::Ext3 | Format::Ext4 | Format::Btrfs | Format::Xfs | Format::F2fs | Format::Ntfs)
 }
 
 /// Has the kernel refuse every write to the device, or no longer.

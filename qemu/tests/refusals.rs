@@ -136,12 +136,15 @@ fn a_wrong_parameter() {
 
 #[test]
 fn the_emergency_shell_of_the_initramfs() {
-    let words = "isolde.image=/x.iso isolde.wait=1";
+    let words = "isolde.image=/x.iso isolde.wait=1 isolde.onfail=shell";
     let mut vm = machine("shell", &fixtures::debian().unwrap(), Form::Init, words).start().unwrap();
-    vm.wait_for("isolde.onfail=shell: starting a shell", common::REFUSAL).unwrap();
+    vm.wait_for("isolde: store: find the store: no file system with the file /x.iso", common::REFUSAL).unwrap();
+    vm.wait_for("isolde: starting a shell; exit it for the menu", common::REFUSAL).unwrap();
     vm.wait_for("# ", common::REFUSAL).unwrap();
     vm.type_on_console("echo sum is $((6*7)); ls -d /sys/class/block; exit\n").unwrap();
     vm.wait_for("sum is 42", common::REFUSAL).unwrap();
+    vm.wait_for("press a key: ", common::REFUSAL).unwrap();
+    vm.type_on_console("b").unwrap();
     vm.wait_for("isolde: rebooting in ", common::REFUSAL).unwrap();
     vm.wait_for_end(common::REFUSAL).unwrap();
 }

@@ -66,7 +66,6 @@ fn debian_from_ext4_keeps_its_home_over_two_boots() {
 }
 
 #[test]
-#[ignore = "long: `make test-long`"]
 fn debian_from_btrfs_by_identity_with_the_rdinit_form() {
     let iso = fixtures::debian().unwrap();
     let uuid = "0d2f9b0e-5c1a-4f6e-9f6a-6f1e4c6d7a10";
@@ -101,7 +100,6 @@ fn the_fedora_layout_with_a_nested_root() {
 }
 
 #[test]
-#[ignore = "long: `make test-long`"]
 fn an_iso_written_to_the_device_as_it_is() {
     let iso = fixtures::debian().unwrap();
     let machine =

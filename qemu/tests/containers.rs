@@ -24,8 +24,7 @@ use volumes::{LUKS1, LUKS2, PASSPHRASE, UUID};
 /// A boot takes ten seconds on an idle core; they may be busy.
 const TIME: Duration = Duration::from_secs(200);
 const SAMPLE: &str = "live-boot";
-/// Self-tests of ciphers and the repair of a processor's faults take a second of each boot.
-const WORDS: &str = "cryptomgr.notests mitigations=off isolde.image=/live.iso boot=live nocomponents";
+const WORDS: &str = "isolde.image=/live.iso boot=live nocomponents";
 
 /// A file system that is a store, with an empty home or without.
 fn store(name: &str, home: bool) -> PathBuf {

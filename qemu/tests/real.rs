@@ -72,7 +72,6 @@ fn assert_live_config(booted: &mut Booted) {
 }
 
 #[test]
-#[ignore = "long: `make test-long`"]
 fn live_build_with_live_boot_from_exfat() {
     let (iso, path) = (fixtures::live_build().unwrap().live_boot, "/boot/iso/live-build.iso");
     let foretold = foretold(&iso, path);
@@ -98,7 +97,6 @@ fn live_build_with_live_boot_from_exfat() {
 }
 
 #[test]
-#[ignore = "long: `make test-long`"]
 fn live_build_with_dracut_from_btrfs() {
     let (iso, path) = (fixtures::live_build().unwrap().dracut, "/boot/iso/live-build.iso");
     let foretold = foretold(&iso, path);
@@ -121,7 +119,6 @@ fn live_build_with_dracut_from_btrfs() {
 }
 
 #[test]
-#[ignore = "long: `make test-long`"]
 fn an_erofs_root_is_where_dracut_has_it() {
     let (iso, path) = (fixtures::live_build().unwrap().erofs, "/boot/iso/fedora.iso");
     let foretold = foretold(&iso, path);

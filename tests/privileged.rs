@@ -6,6 +6,7 @@
 #![allow(unsafe_code)] // unshare(2), in a thread that shares nothing afterwards but memory and open files
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of it is test code
 
+use isolde::formats::superblock::probe;
 use isolde::op::{ImageMount, Op, Place};
 use isolde::sys::linux::Linux;
 use isolde::sys::{Kind, Sys, read};
@@ -347,6 +348,47 @@ fn only_process_1_empties_an_initramfs() {
         assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
         assert_eq!(refused.to_string(), "this is not process 1");
         assert!(at.join("kept").exists());
+        Ok(())
+    });
+}
+
+/// The kernel's own way to stop a file system as a power cut does: `xfs_io -x -c shutdown`, which ext4 knows as well. Its log
+/// is full of changes then, and empty again after the next mount.
+#[test]
+fn a_file_system_that_was_cut_off_is_dirty_until_it_is_mounted_again() {
+    alone("cut-off", |folder| {
+        for (fstype, program) in [("xfs", "mkfs.xfs"), ("ext4", "mkfs.ext4")] {
+            known(fstype)?;
+            let image = folder.join(fstype);
+            fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
+            let at = folder.join("mnt");
+            fs::create_dir_all(&at).unwrap();
+            let run = |program: &str, arguments: &[&str]| {
+                let path = "/usr/sbin:/sbin:/usr/bin:/bin";
+                let done =
+                    Command::new(program).env("PATH", path).args(arguments).output().map_err(|e| e.to_string())?;
+                let text = String::from_utf8_lossy(&done.stderr).into_owned();
+                if done.status.success() { Ok(()) } else { Err(format!("{program} {arguments:?}: {text}")) }
+            };
+            let (name, mnt) = (image.to_str().unwrap(), at.to_str().unwrap());
+            let is_dirty = || probe(&fs::read(&image).unwrap().as_slice()).unwrap().unwrap().dirty;
+            run(program, &["-q", name])?;
+            assert!(!is_dirty(), "{fstype}: new");
+            // Several rounds, so that the log's end is somewhere in it.
+            for round in 0..3 {
+                run("mount", &["-o", "loop", name, mnt])?;
+                for n in 0..200 {
+                    fs::write(at.join(format!("{round}-{n}")), [7; 5000]).unwrap();
+                }
+                run("xfs_io", &["-x", "-c", "shutdown -f", mnt])?;
+                run("umount", &[mnt])?;
+                assert!(is_dirty(), "{fstype}: cut off in round {round}");
+                run("mount", &["-o", "loop", name, mnt])?;
+                run("umount", &[mnt])?;
+                assert!(!is_dirty(), "{fstype}: unmounted in round {round}");
+            }
+            fs::remove_file(&image).unwrap();
+        }
         Ok(())
     });
 }

@@ -106,7 +106,7 @@ pub struct Superblock {
     /// Bytes the file system says it needs; `None` where the format does not say. More than the medium has: it was cut off.
     pub size: Option<u64>,
     /// It was not unmounted: a journal waits to be replayed, or the mark of a mount was not taken back. It may belong to
-    /// a system that sleeps. XFS does not say so in a place that is quickly read, and counts as clean.
+    /// a system that sleeps.
     pub dirty: bool,
 }
 

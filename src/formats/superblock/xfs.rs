@@ -1,5 +1,7 @@
 //! XFS. Structure: `struct xfs_dsb` in the kernel's fs/xfs/libxfs/xfs_format.h, big endian, at byte 0.
 
+mod log;
+
 use super::{Format, Medium, Superblock};
 use crate::formats::fields::{be16, be32, be64, has, name, slice, u8_at, uuid};
 
@@ -14,15 +16,15 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
     let group_blocks = u64::from(be32(sb, 0x54)?);
     let groups = u64::from(be32(sb, 0x58)?);
     // A power of two and its logarithm are stored side by side: four bytes of magic alone are too weak a sign.
-    let log =
+    let is_log =
         |value: u32, at: usize| value.is_power_of_two() && u8_at(sb, at).map(u32::from) == Some(value.trailing_zeros());
     let plausible = groups > 0
         && blocks > (groups - 1) * group_blocks
         && blocks <= groups * group_blocks
         && (512..=32768).contains(&sector_size)
         && (512..=65536).contains(&block_size)
-        && log(block_size, 0x78)
-        && log(sector_size, 0x79);
+        && is_log(block_size, 0x78)
+        && is_log(sector_size, 0x79);
     if !plausible {
         return None;
     }
@@ -31,6 +33,7 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
         uuid: uuid(sb, 0x20),
         label: name(slice(sb, 0x6c, 12)?),
         size: blocks.checked_mul(block_size.into()),
-        dirty: false,
+        // A log that cannot be read says nothing; the driver will.
+        dirty: log::is_dirty(medium, sb).unwrap_or(false),
     })
 }

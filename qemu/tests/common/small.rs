@@ -22,8 +22,6 @@ use std::time::Duration;
 pub const BOOT: Duration = Duration::from_secs(200);
 /// MiB. Kernel, modules twice (as they are loaded and as files), and a little root.
 const MEMORY: u32 = 320;
-/// Self-tests of ciphers and the repair of a processor's faults take a second of each boot.
-const WORDS: &str = "cryptomgr.notests mitigations=off";
 
 /// The medium: archiso's layout, whose take-over needs nothing of the initrd.
 pub fn iso() -> &'static Path {
@@ -42,9 +40,8 @@ pub fn machine(name: &str, words: &str) -> Machine {
     static PARTS: OnceLock<modules::Parts> = OnceLock::new();
     let parts = PARTS.get_or_init(|| modules::parts().unwrap());
     let ours = second_initrd(Form::Init);
-    let words = format!("{WORDS} {words}");
     // One processor each: two machines run at a time.
-    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], &words);
+    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], words);
     machine.memory(MEMORY).processors(1).other_devices()
 }
 

@@ -72,3 +72,18 @@ fn a_stick_removed_while_the_image_is_checked_and_plugged_in_again() {
     guest.assert_root(PATH);
     assert!(guest.report()["check"]["blake3"].is_string());
 }
+
+/// So slow that the stick is pulled out between the mount of the store and that of the image, or while either goes on.
+#[test]
+fn a_stick_removed_between_store_and_image_and_plugged_in_again() {
+    let image = common::build("removed-between", &store().copy(PATH, small::iso()));
+    let disk = Disk::new("stick", &image, Bus::Usb).slow(512 << 10);
+    let mut vm = small::machine("removed-between", &format!("isolde.image={PATH}")).disk(disk).start().unwrap();
+    vm.wait_for("isolde: store: /dev/sd.1 ext4", BOOT).unwrap();
+    vm.unplug("stick").unwrap();
+    vm.wait_for("isolde: (image|verify|family|layers|root): .*: ", BOOT).unwrap();
+    vm.wait_for("press a key: ", BOOT).unwrap();
+    vm.plug("stick").unwrap();
+    vm.type_on_console("t").unwrap();
+    Guest::of(vm).assert_root(PATH);
+}

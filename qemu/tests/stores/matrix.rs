@@ -18,8 +18,7 @@ macro_rules! cells {
         }),*];
         $(#[test]
         fn $name() {
-            let cell = CELLS.iter().find(|cell| cell.name == stringify!($name));
-            cell.into_iter().for_each(Cell::boot);
+            CELLS.iter().find(|cell| cell.name == stringify!($name)).unwrap().boot();
         })*
     };
 }

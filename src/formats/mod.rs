@@ -9,12 +9,14 @@ use std::fmt;
 use std::io;
 
 pub mod b3sums;
+pub mod base64;
 pub mod compressed;
 mod crc;
 mod fields;
 pub mod glob;
 pub mod luks;
 pub mod lvm;
+pub mod minisig;
 pub mod modinfo;
 pub mod module_index;
 pub mod partitions;

@@ -112,6 +112,18 @@ pub(super) fn push_hex(text: &mut String, byte: u8) {
     }
 }
 
+/// Bytes out of lower-case hexadecimal digits.
+pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let (pairs, rest) = text.as_bytes().as_chunks();
+    let bytes = pairs.iter().map(|&[high, low]| Some(digit(high)? << 4 | digit(low)?)).collect();
+    if rest.is_empty() { bytes } else { None }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +154,9 @@ mod tests {
         assert_eq!(uuid(&[0; 16], 0), None);
         assert_eq!(uuid(&bytes, 1), None);
         assert_eq!(uuid(&bytes, usize::MAX), None);
+        assert_eq!(hex("00ff1a").as_deref(), Some([0, 255, 26].as_slice()));
+        assert_eq!(hex(""), Some(Vec::new()));
+        assert!(["0", "0G", "0F", " 0", "é"].iter().all(|text| hex(text).is_none()));
         assert_eq!(serial32(0xdead_0001).as_deref(), Some("DEAD-0001"));
     }
 }

@@ -16,6 +16,7 @@ mod fields;
 pub mod glob;
 pub mod luks;
 pub mod lvm;
+pub mod manifest;
 pub mod minisig;
 pub mod modinfo;
 pub mod module_index;

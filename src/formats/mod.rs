@@ -23,6 +23,7 @@ pub mod module_index;
 pub mod partitions;
 pub mod softdep;
 pub mod superblock;
+pub mod verity;
 
 /// Something that can be read at any offset: a block device, a file, or bytes in memory.
 pub trait ReadAt {

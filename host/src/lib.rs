@@ -7,3 +7,4 @@ pub mod inspect;
 pub mod iso;
 pub mod mkinitrd;
 pub mod plan;
+pub mod trust;

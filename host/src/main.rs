@@ -1,7 +1,7 @@
-//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md and docs/plan.md.
+//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md and docs/seal.md.
 
 use clap::{Parser, Subcommand};
-use isolde_host::{inspect, mkinitrd, plan};
+use isolde_host::{inspect, mkinitrd, plan, trust};
 use std::process::ExitCode;
 
 /// Boots operating systems directly from image files: what an image is, and how it would boot.
@@ -15,14 +15,20 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Inspect(inspect::Args),
+    Keygen(trust::keygen::Args),
     Mkinitrd(mkinitrd::Args),
     Plan(plan::Args),
+    Seal(trust::seal::Args),
+    Verify(trust::verify::Args),
 }
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Inspect(args) => inspect::run(&args),
+        Command::Keygen(args) => trust::keygen::run(&args),
         Command::Mkinitrd(args) => mkinitrd::run(&args),
         Command::Plan(args) => plan::run(&args),
+        Command::Seal(args) => trust::seal::run(&args),
+        Command::Verify(args) => trust::verify::run(&args),
     }
 }

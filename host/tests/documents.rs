@@ -6,6 +6,7 @@ use isolde_host::inspect::checks::{Check, Covers};
 use isolde_host::inspect::layers::{Layer, Nested};
 use isolde_host::inspect::{Menu, Report, Verdict};
 use isolde_host::plan::{Answer, Operation, Outcome, Parameter, Step, Word};
+use isolde_host::trust::verify;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -123,4 +124,12 @@ fn plan_has_the_fields_that_its_page_lists() {
     ];
     let fields = fields(&outcomes.map(|outcome| json(answer(outcome))));
     assert_eq!(differ(&rows("plan.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
+}
+
+#[test]
+fn verify_has_the_fields_that_its_page_lists() {
+    let files = vec![verify::Verdict { path: String::new(), fault: text() }];
+    let answer = verify::Answer { serial: 1, signed_by: text(), fault: text(), files };
+    let fields = fields(&[json(answer)]);
+    assert_eq!(differ(&rows("seal.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
 }

@@ -226,3 +226,31 @@ fn what_cannot_be_sealed_leaves_the_manifest_as_it_was() {
     let leftovers = fs::read_dir(store.path("boot/isolde")).unwrap().count();
     assert_eq!(leftovers, 2, "the manifest and its signature");
 }
+
+#[test]
+fn a_thousand_flipped_bits_are_caught() {
+    let store = Store::new();
+    // Small, as every flip reads everything again.
+    let image = store.path("boot/iso/x.iso");
+    fs::File::create(&image).unwrap().set_len(128 << 10).unwrap();
+    store.run("mke2fs", &["-q", "-t", "ext2", text(&image)]);
+    store.seal(&[]).unwrap();
+    let untrusted = fs::read_to_string(store.path(SIGNATURE)).unwrap().find('\n').unwrap();
+    // The first block of a tree is its super block, of which only what the manifest fixes has a meaning.
+    let files =
+        [(ISO, 0), (EXTENSION, 0), (SCRIPT, 0), (PLACE, 0), (SIGNATURE, untrusted), ("boot/iso/x.iso.verity", 4096)];
+    let mut random = 0x1501_de00_u64;
+    for number in 0..1000 {
+        let (path, from) = files[number % files.len()];
+        let good = fs::read(store.path(path)).unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let bit = (random >> 16) as usize % ((good.len() - from) * 8);
+        let mut bad = good.clone();
+        bad[from + bit / 8] ^= 1 << (bit % 8);
+        store.write(path, &bad);
+        // A manifest that cannot be read is refused as well.
+        assert!(!store.verify(0).is_ok_and(|answer| answer.is_good()), "{path}, bit {bit} after byte {from}");
+        store.write(path, &good);
+    }
+    assert!(store.verify(0).unwrap().is_good());
+}

@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for target in superblock partitions module_index modinfo compressed b3sums luks lvm cmdline iso_tree squashfs erofs initrd loopback_cfg; do
+for target in superblock partitions module_index modinfo compressed b3sums manifest minisig verity luks lvm cmdline iso_tree squashfs erofs initrd loopback_cfg; do
     mkdir -p "corpus/$target"
 done
 mkdir "$work/contents"
@@ -53,6 +53,32 @@ disk() {
 }
 printf 'label: gpt\nfirst-lba: 34\nstart=40, size=10, name="one"\nstart=60, size=10\n' | disk gpt
 printf 'label: dos\nstart=2, size=10, type=83\nstart=20, size=90, type=5\nstart=22, size=10\nstart=40, size=10\n' | disk mbr
+
+cat > corpus/manifest/whole << 'END'
+version = 1
+serial = 7
+# one
+[[file]]
+path = "boot/iso/x.iso"
+size = 8192
+blake3 = "0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f0f"
+verity-root = "abababababababababababababababababababababababababababababababab"
+verity-salt = "00ff"
+verity-block = 2048
+END
+if command -v minisign > /dev/null; then
+    minisign -G -W -p corpus/minisig/key -s "$work/key" > /dev/null
+    minisign -S -s "$work/key" -m corpus/manifest/whole -x corpus/minisig/hashed
+    minisign -S -l -s "$work/key" -m corpus/manifest/whole -x corpus/minisig/plain
+else
+    echo "seeds.sh: minisign is not installed, no seeds of it" >&2
+fi
+if command -v veritysetup > /dev/null; then
+    head -c 20480 "$work/disk" > "$work/data"
+    veritysetup format --data-block-size=512 --hash-block-size=512 --salt=00ff "$work/data" corpus/verity/tree > /dev/null
+else
+    echo "seeds.sh: veritysetup is not installed, no seed of it" >&2
+fi
 
 # Both headers of the second kind are in the first 32 KiB.
 for kind in luks1 luks2; do

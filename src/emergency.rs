@@ -12,7 +12,7 @@ use crate::params::OnFail;
 use crate::stages::drivers::Drivers;
 use crate::stages::store::containers;
 use crate::stages::{cmdline, delegate, drivers, early};
-use crate::sys::{self, Halt, Level, Sys};
+use crate::sys::{Halt, Level, Sys};
 use std::time::Duration;
 
 /// How long an unattended machine waits for somebody who wants the menu: long enough to read the message.
@@ -73,15 +73,13 @@ fn restore_api<S: Sys>(machine: &mut Machine<S>) {
 
 /// The policy, read again from the command line by itself, because the failure may be the command line's own.
 fn asked<S: Sys>(machine: &mut Machine<S>) -> OnFail {
-    let text = sys::read(machine.sys(), &Place::at("/proc/cmdline"), 64 << 10).unwrap_or_default();
-    policy(&String::from_utf8_lossy(&text))
+    cmdline::typed(machine).map(|typed| policy(typed.words())).unwrap_or_default()
 }
 
-/// The last valid `isolde.onfail=` of a command line whose other words may be wrong. Pure.
-fn policy(text: &str) -> OnFail {
-    let words = cmdline::words(text).into_iter().take_while(|word| word != "--");
+/// The last valid `isolde.onfail=` among words of which others may be wrong. Pure.
+fn policy<'a>(words: impl Iterator<Item = &'a str>) -> OnFail {
     let words = words.filter(|word| word.starts_with("isolde.onfail="));
-    words.filter_map(|word| cmdline::parse(&word).ok()).filter_map(|c| c.onfail).last().unwrap_or_default()
+    words.filter_map(|word| cmdline::parse(word).ok()).filter_map(|c| c.onfail).last().unwrap_or_default()
 }
 
 /// Pure.
@@ -170,9 +168,9 @@ mod tests {
 
     #[test]
     fn the_policy_is_found_on_a_line_that_is_wrong_elsewhere() {
+        let policy = |line: &str| policy(line.split_whitespace());
         assert_eq!(policy("isolde.nonsense=1 isolde.onfail=reboot quiet"), OnFail::Reboot);
         assert_eq!(policy("isolde.onfail=reboot isolde.onfail=what"), OnFail::Reboot);
-        assert_eq!(policy("isolde.onfail=wait -- isolde.onfail=reboot"), OnFail::Wait);
         assert_eq!(policy(""), OnFail::Menu);
     }
 }

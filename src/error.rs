@@ -197,12 +197,33 @@ pub enum Cause {
         /// Where one was looked for.
         looked: Vec<String>,
     },
-    /// A checksum file that cannot be used.
-    BadChecksumFile {
-        /// Its path on the store.
+    /// A list of checksums, a manifest, a signature, a key or a hash tree that cannot be used.
+    Unsound {
+        /// Its path.
         file: String,
         /// What is wrong with it.
         why: String,
+    },
+    /// The file is longer or shorter than the one that was sealed.
+    WrongSize {
+        /// Bytes by the manifest.
+        want: u64,
+        /// Bytes that are there.
+        got: u64,
+    },
+    /// The policy wants a signed manifest, and this is not in one.
+    NotCovered {
+        /// What is missing.
+        why: String,
+    },
+    /// The kernel found a block of a sealed image that is not the one that was sealed.
+    Corrupted {
+        /// The image's path.
+        image: String,
+        /// What kind of block, and its number.
+        block: String,
+        /// Where in the image it is, in bytes; `None` for a block of the hash tree.
+        at: Option<u64>,
     },
     /// The image holds no layout that any family knows.
     NoFamily {
@@ -283,7 +304,15 @@ impl fmt::Display for Cause {
             Cause::NoChecksum { looked } => {
                 write!(f, "isolde.verify=require and no checksum; looked at {}", List(looked, "nothing"))
             }
-            Cause::BadChecksumFile { file, why } => write!(f, "checksum file {file}: {why}"),
+            Cause::Unsound { file, why } => write!(f, "{file}: {why}"),
+            Cause::WrongSize { want, got } => {
+                write!(f, "the file is not the one that was sealed: wanted {want} bytes, got {got}")
+            }
+            Cause::NotCovered { why } => write!(f, "isolde.verify=signed and {why}"),
+            Cause::Corrupted { image, block, at } => {
+                write!(f, "{image}: {block} is not the one that was sealed")?;
+                at.map_or(Ok(()), |at| write!(f, " (byte {at})"))
+            }
             Cause::NoFamily { seen } => {
                 write!(f, "no known live system in it; at its top: {}", List(seen, "nothing"))
             }
@@ -324,7 +353,10 @@ impl Cause {
             Cause::Truncated { .. } => "the copy was cut short: copy or download the image again",
             Cause::DigestMismatch { .. } => "copy the image again; isolde.verify=off boots it unchecked",
             Cause::NoChecksum { .. } => "make one beside the image: b3sum NAME.iso > NAME.iso.b3",
-            Cause::BadChecksumFile { .. } => "make it again with b3sum, delete it, or boot with isolde.verify=off",
+            Cause::Unsound { .. } => "make it again, with b3sum or isolde seal, or boot with isolde.verify=off",
+            Cause::WrongSize { .. } => "copy the file again, or seal the store again",
+            Cause::NotCovered { .. } => "seal the store with a key whose public half is in the initrd; docs/trust.md",
+            Cause::Corrupted { .. } => "the medium is failing, or somebody changed the file: copy it again",
             Cause::NoFamily { .. } => {
                 "is it an installer or a data disk? rd.live.dir= and live-media-path= name a folder"
             }

@@ -11,7 +11,7 @@
 //! | [`drivers`](stages::drivers) | `Drivers` | loads modules for what is plugged in |
 //! | [`store`](stages::store) | `Store` | finds and mounts the file system with the image files |
 //! | [`image`](stages::image) | `Image` | opens the image and recognises its format |
-//! | [`verify`](stages::verify) | `Verified` | checks its BLAKE3 |
+//! | [`verify`](stages::verify) | `Verified` | checks it, or has the kernel check each block |
 //! | [`family`](stages::family) | `Medium` | mounts the medium, recognises its family |
 //! | [`layers`](stages::layers) | `Layers` | mounts the layers |
 //! | [`root`](stages::root) | `Root` | stacks them below a tmpfs |
@@ -27,6 +27,7 @@
 //! trait [`sys::Sys`].
 
 mod console;
+mod corruption;
 pub mod emergency;
 pub mod error;
 pub mod families;
@@ -59,7 +60,7 @@ pub fn boot<S: Sys>(m: &mut Machine<S>) -> Result<Infallible> {
     let mut drivers = m.run(Stage::Drivers, drivers::load)?;
     let store = m.run(Stage::Store, |m| store::find(m, &plan, &mut drivers))?;
     let image = m.run(Stage::Image, |m| image::open(m, &plan, store))?;
-    let verified = m.run(Stage::Verify, |m| verify::check(m, &plan, image))?;
+    let verified = m.run(Stage::Verify, |m| verify::check(m, &plan, &mut drivers, image))?;
     let medium = m.run(Stage::Family, |m| family::recognise(m, &plan, &mut drivers, verified))?;
     if plan.delegate || medium.wants_delegate() {
         m.set_stage(Stage::Delegate);

@@ -4,8 +4,9 @@
 //! the operation, a log with the stage's name in it, the time that each stage took, and the list of warnings for
 //! `/run/isolde/report.json`.
 
+use crate::corruption::Sealed;
 use crate::error::{Cause, Error, Result, Stage};
-use crate::op::{ImageMount, Op};
+use crate::op::{ImageMount, Op, Verity};
 use crate::params::Verbosity;
 use crate::sys::{Level, Sys};
 use std::collections::VecDeque;
@@ -38,6 +39,8 @@ pub struct Machine<S> {
     typed: VecDeque<u8>,
     /// Words that were chosen at the console; they count as if they stood at the end of the command line.
     added: Vec<String>,
+    /// The image whose blocks the kernel compares with a hash tree.
+    sealed: Option<Sealed>,
 }
 
 impl<S: Sys> Machine<S> {
@@ -51,6 +54,7 @@ impl<S: Sys> Machine<S> {
             warnings: Vec::new(),
             typed: VecDeque::new(),
             added: Vec::new(),
+            sealed: None,
         }
     }
 
@@ -78,11 +82,31 @@ impl<S: Sys> Machine<S> {
     pub fn run<T: Display>(&mut self, stage: Stage, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         self.set_stage(stage);
         let start = self.sys.now();
-        let value = step(self)?;
+        let value = step(self).map_err(|error| self.explain(error))?;
         let took = self.sys.now().saturating_sub(start);
         self.finished.push(Finished { stage, took });
         self.say(Level::Info, &format!("{value} ({} ms)", took.as_millis()));
         Ok(value)
+    }
+
+    /// From now on the kernel compares the blocks of this image; what it finds explains later errors.
+    pub fn set_sealed(&mut self, sealed: Sealed) {
+        self.sealed = Some(sealed);
+    }
+
+    /// The image whose blocks the kernel compares.
+    pub fn sealed(&self) -> Option<&Sealed> {
+        self.sealed.as_ref()
+    }
+
+    /// What the kernel says of a bad block is in its log only: the error that reaches a stage is that of a mount or a read.
+    fn explain(&self, error: Error) -> Error {
+        let (Cause::Os(_), Some(sealed)) = (&error.cause, &self.sealed) else { return error };
+        let log = self.sys.kernel_log().unwrap_or_default();
+        match sealed.bad_block(&log) {
+            Some(cause) => Error { cause, ..error },
+            None => error,
+        }
     }
 
     /// Applies operations in order; the error names the one that failed, and none comes after it.
@@ -98,6 +122,12 @@ impl<S: Sys> Machine<S> {
     pub fn mount_image(&mut self, image: &S::File, mount: &ImageMount) -> Result<PathBuf> {
         self.debug(mount);
         self.sys.mount_image(image, mount).map_err(|e| self.os(mount.to_string(), e))
+    }
+
+    /// Has the kernel check each block of an open image by its hash tree; gives the device in its place.
+    pub fn seal(&mut self, image: &S::File, tree: &S::File, verity: &Verity) -> Result<PathBuf> {
+        self.debug(verity);
+        self.sys.seal(image, tree, verity).map_err(|e| self.os(verity.to_string(), e))
     }
 
     /// Applies an operation that the boot can do without; `without` says what is then missing.
@@ -163,6 +193,7 @@ impl<S: Sys> Machine<S> {
     pub fn begin_again(&mut self, words: Vec<String>) {
         self.added.extend(words);
         self.finished.clear();
+        self.sealed = None;
         self.warnings.clear();
     }
 

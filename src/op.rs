@@ -4,8 +4,10 @@
 //! `tests/plans/` and the error texts are the same words.
 
 mod mapping;
+mod verity;
 
 pub use mapping::{Mapping, Part, SECTOR as MAP_SECTOR, Target};
+pub use verity::Verity;
 
 use rustix::mount::MountFlags;
 use std::fmt;
@@ -152,6 +154,8 @@ pub enum Op {
     Remap(Mapping),
     /// `dmsetup remove`.
     Unmap(String),
+    /// `dmsetup remove --deferred`: it goes away after its last user, as a loop device with autoclear does.
+    Release(String),
     /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
     EmptyInitramfs,
     /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
@@ -179,6 +183,7 @@ impl fmt::Display for Op {
             Op::Map(mapping) => write!(f, "dmsetup create {mapping}"),
             Op::Remap(mapping) => write!(f, "dmsetup load {mapping}"),
             Op::Unmap(name) => write!(f, "dmsetup remove {}", Quoted(name)),
+            Op::Release(name) => write!(f, "dmsetup remove --deferred {}", Quoted(name)),
             Op::EmptyInitramfs => f.write_str("empty the initramfs"),
             Op::SwitchRoot => write!(f, "switch_root {NEW_ROOT}"),
         }

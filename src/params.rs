@@ -44,16 +44,53 @@ impl fmt::Display for Size {
     }
 }
 
-/// How strictly the image's checksum is asked for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How strictly proof is asked for of what the store holds, the weakest first: of several wishes the greatest counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {
+    /// Check nothing.
+    Off,
     /// Check whatever has a checksum.
     #[default]
     Auto,
     /// No checksum, no boot.
     Require,
-    /// Check nothing.
-    Off,
+    /// No place in a manifest that a key of the initrd has signed, no boot.
+    Signed,
+}
+
+impl Policy {
+    /// The values of isolde.verify, in the order in which cmdline-spec.md explains them.
+    pub const WORDS: [(&'static str, Policy); 4] =
+        [("auto", Policy::Auto), ("require", Policy::Require), ("signed", Policy::Signed), ("off", Policy::Off)];
+
+    /// As isolde.verify has it.
+    pub fn word(self) -> &'static str {
+        Policy::WORDS.iter().find(|(_, policy)| *policy == self).map_or("", |(word, _)| word)
+    }
+}
+
+/// What the kernel does when a block of an image with a hash tree is not the one that was sealed (kernel:
+/// device-mapper/verity.rst).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnCorruption {
+    /// The read fails.
+    #[default]
+    IoError,
+    /// The machine starts again.
+    Restart,
+    /// The kernel panics.
+    Panic,
+}
+
+impl OnCorruption {
+    /// The values of isolde.oncorruption.
+    pub const WORDS: [(&'static str, OnCorruption); 3] =
+        [("io-error", OnCorruption::IoError), ("restart", OnCorruption::Restart), ("panic", OnCorruption::Panic)];
+
+    /// As isolde.oncorruption has it.
+    pub fn word(self) -> &'static str {
+        OnCorruption::WORDS.iter().find(|(_, all)| *all == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// What happens after a failure was reported.
@@ -117,6 +154,8 @@ pub struct Cmdline {
     pub(crate) wait: Option<u64>,
     pub(crate) blake3: Option<[u8; 32]>,
     pub(crate) verify: Option<Policy>,
+    pub(crate) manifest_min: Option<u64>,
+    pub(crate) on_corruption: Option<OnCorruption>,
     pub(crate) overlay_size: Option<Size>,
     pub(crate) extensions: Option<Extras>,
     pub(crate) home: Option<HomeWish>,
@@ -175,11 +214,21 @@ pub const PARAMS: &[Param] = &[
     Param { key: "isolde.blake3", form: "HEX64", default: "none", set: |c, v| digest(&mut c.blake3, v) },
     Param {
         key: "isolde.verify",
-        form: "auto|require|off",
+        form: "auto|require|signed|off",
         default: "auto",
-        set: |c, v| {
-            choice(&mut c.verify, v, &[("auto", Policy::Auto), ("require", Policy::Require), ("off", Policy::Off)])
-        },
+        set: |c, v| choice(&mut c.verify, v, &Policy::WORDS),
+    },
+    Param {
+        key: "isolde.manifest-min",
+        form: "NUMBER",
+        default: "0",
+        set: |c, v| number(&mut c.manifest_min, v, u64::MAX),
+    },
+    Param {
+        key: "isolde.oncorruption",
+        form: "io-error|restart|panic",
+        default: "io-error",
+        set: |c, v| choice(&mut c.on_corruption, v, &OnCorruption::WORDS),
     },
     Param {
         key: "isolde.overlay-size",

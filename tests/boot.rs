@@ -15,7 +15,9 @@ mod boot {
     pub mod random;
     pub mod refusals;
     pub mod scenarios;
+    pub mod sealed;
     pub mod stores;
+    pub mod trust;
     pub mod worlds;
 }
 

@@ -11,7 +11,7 @@ mod render;
 
 use isolde::error::Result;
 use isolde::families::FAMILIES;
-use isolde::params::{Extras, HomeWish, PARAMS, Policy, Verbosity};
+use isolde::params::PARAMS;
 use isolde::source::{ImageSpec, StoreSpec};
 use isolde::stages::cmdline::parse;
 use isolde::stages::plan::{Plan, decide};
@@ -100,54 +100,12 @@ fn plan(line: &str) -> Result<Plan> {
     decide(&parse(line)?)
 }
 
-/// A command line for a plan, in Isolde's own words and those that a family reads from the plan.
-fn line_of(plan: &Plan) -> String {
-    let extras = |extras| if extras == Extras::Use { "yes" } else { "no" };
-    let mut words = match (&plan.image, &plan.store) {
-        (ImageSpec::File(path), _) => vec![format!("isolde.image={path}")],
-        (ImageSpec::Medium, StoreSpec::Any) => vec!["boot=live".to_owned()],
-        (ImageSpec::Medium, _) => Vec::new(),
-    };
-    if plan.store != StoreSpec::Any {
-        words.push(format!("isolde.store={}", plan.store));
-    }
-    let verify = match plan.policy {
-        Policy::Auto => "auto",
-        Policy::Require => "require",
-        Policy::Off => "off",
-    };
-    let home = match &plan.home {
-        HomeWish::Found => "auto",
-        HomeWish::No => "no",
-        HomeWish::Path(path) => path,
-    };
-    let log = if plan.verbosity == Verbosity::Debug { "debug" } else { "info" };
-    words.extend([
-        format!("isolde.wait={}", plan.wait.as_secs()),
-        format!("isolde.verify={verify}"),
-        format!("isolde.overlay-size={}", plan.overlay_size),
-        format!("isolde.extensions={}", extras(plan.extensions)),
-        format!("isolde.home={home}"),
-        format!("isolde.customize={}", extras(plan.customize)),
-        format!("isolde.customize-limit={}", plan.program_limit.as_secs()),
-        format!("isolde.log={log}"),
-    ]);
-    words.extend(plan.digest.map(|digest| format!("isolde.blake3={}", blake3::Hash::from_bytes(digest).to_hex())));
-    words.extend(plan.delegate.then(|| "isolde.delegate".to_owned()));
-    words.extend(plan.init.as_ref().map(|init| format!("init={init}")));
-    words.extend(plan.words.iter().map(|(name, value)| match value {
-        "" => name.to_owned(),
-        value => format!("{name}={value}"),
-    }));
-    words.into_iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(" ")
-}
-
 #[test]
 fn a_real_plan_as_a_command_line_is_the_same_plan() {
     let mut compared = 0;
     for Case { place, command_line, .. } in cases() {
         if let Ok(wanted) = plan(&command_line) {
-            let line = line_of(&wanted);
+            let line = wanted.to_cmdline();
             assert_eq!(plan(&line).unwrap_or_else(|error| panic!("{place}: {line}: {error}")), wanted, "{place}");
             compared += 1;
         }
@@ -262,7 +220,7 @@ proptest! {
         if let Ok(wanted) = plan(&line) {
             // A device below /dev/disk that is no identity can be typed in a dialect's word alone.
             prop_assume!(!matches!(&wanted.store, StoreSpec::Device(name) if name.starts_with("disk/")));
-            let again = plan(&line_of(&wanted));
+            let again = plan(&wanted.to_cmdline());
             prop_assert_eq!(again.map_err(|error| error.to_string()), Ok(wanted));
         }
     }

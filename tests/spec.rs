@@ -196,7 +196,7 @@ fn causes() -> Vec<Cause> {
     let text = |text: &str| text.to_owned();
     let all = vec![
         Cause::Os(std::io::Error::from_raw_os_error(5)),
-        Cause::BadParam { key: "isolde.verify", value: text("maybe"), want: "auto|require|off" },
+        Cause::BadParam { key: "isolde.verify", value: text("maybe"), want: "auto|require|signed|off" },
         Cause::UnknownParam { word: text("isolde.verfy=require") },
         Cause::WrongKey { device: text("/dev/sdb1 crypto_LUKS (30000 MiB)"), tries: 3 },
         Cause::NotOpened { why: text("the cipher \"serpent-xts-plain64\" is not supported") },
@@ -222,7 +222,13 @@ fn causes() -> Vec<Cause> {
         Cause::Truncated { want: 3_000_000_000, got: 1_000_000_000 },
         Cause::DigestMismatch { source: text("/iso/a.iso.b3"), want: text("af13…"), got: text("0b22…") },
         Cause::NoChecksum { looked: vec![text("/iso/a.iso.b3"), text("/iso/B3SUMS")] },
-        Cause::BadChecksumFile { file: text("/iso/a.iso.b3"), why: text("two different checksums for \"a.iso\"") },
+        Cause::Unsound {
+            file: text("checksum file /iso/a.iso.b3"),
+            why: text("two different checksums for \"a.iso\""),
+        },
+        Cause::WrongSize { want: 734003200, got: 734003199 },
+        Cause::NotCovered { why: text("/iso/a.iso is not in the manifest") },
+        Cause::Corrupted { image: text("/iso/a.iso"), block: text("data block 5"), at: Some(20480) },
         Cause::NoFamily { seen: vec![text("install"), text("pool")] },
         Cause::NotLive {
             what: "a Debian installer",
@@ -246,7 +252,7 @@ fn causes() -> Vec<Cause> {
         Cause::Truncated { .. } => 8,
         Cause::DigestMismatch { .. } => 9,
         Cause::NoChecksum { .. } => 10,
-        Cause::BadChecksumFile { .. } => 11,
+        Cause::Unsound { .. } => 11,
         Cause::NoFamily { .. } => 12,
         Cause::NoInit { .. } => 13,
         Cause::NoHome { .. } => 14,
@@ -259,8 +265,11 @@ fn causes() -> Vec<Cause> {
         Cause::WrongKey { .. } => 21,
         Cause::NotOpened { .. } => 22,
         Cause::Incomplete { .. } => 23,
+        Cause::WrongSize { .. } => 24,
+        Cause::NotCovered { .. } => 25,
+        Cause::Corrupted { .. } => 26,
     };
-    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..24), "one of each");
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..27), "one of each");
     all
 }
 

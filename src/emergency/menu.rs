@@ -9,17 +9,18 @@ use super::{Action, LONG, undo};
 use crate::console;
 use crate::error::{Cause, Error, Result, Stage};
 use crate::machine::Machine;
-use crate::op::Place;
 use crate::params::Policy;
 use crate::stages::drivers::Drivers;
 use crate::stages::store::visit::{self, Volume};
 use crate::stages::{cmdline, delegate};
-use crate::sys::{self, Halt, Sys};
+use crate::sys::{Halt, Sys};
 
 /// Lines of the log that fit on a screen with the menu below.
 const LOG_LINES: usize = 200;
 /// Entries of a list that are shown.
 const MOST_SHOWN: usize = 60;
+/// What boots an image whose checksum is wrong.
+const UNVERIFIED: &str = "isolde.verify=off";
 /// The name of the saved log.
 const LOG_FILE: &str = "isolde-log.txt";
 
@@ -74,8 +75,10 @@ fn entries(error: &Error, may_delegate: bool, may_be_unverified: bool) -> Vec<En
         add('i', "choose another image", Choice::Image);
         add('s', "choose another store, with the same path", Choice::Store);
         match (error.stage, &error.cause) {
-            (Stage::Verify, Cause::DigestMismatch { .. } | Cause::BadChecksumFile { .. }) if may_be_unverified => {
-                add('u', "boot the image although its checksum is wrong", again(&["isolde.verify=off"]));
+            (Stage::Verify, Cause::DigestMismatch { .. } | Cause::Unsound { .. } | Cause::WrongSize { .. })
+                if may_be_unverified =>
+            {
+                add('u', "boot the image although its checksum is wrong", again(&[UNVERIFIED]));
             }
             (Stage::Extensions, _) => add('e', "boot without the extensions", again(&["isolde.extensions=no"])),
             (Stage::Home, _) => add('h', "boot without the persistent home", again(&["isolde.home=no"])),
@@ -96,11 +99,13 @@ fn entries(error: &Error, may_delegate: bool, may_be_unverified: bool) -> Vec<En
     all
 }
 
-/// Only where nobody asked for a check: `isolde.verify=require` and a digest on the command line are such words.
+/// Only where nobody asked for a check: a policy of the initrd, `isolde.verify=require`, and a digest on the command line
+/// are such words.
 fn may_be_unverified<S: Sys>(machine: &Machine<S>) -> bool {
-    let text = sys::read(machine.sys(), &Place::at("/proc/cmdline"), 64 << 10).unwrap_or_default();
-    let typed = cmdline::parse(&String::from_utf8_lossy(&text));
-    typed.is_ok_and(|typed| typed.blake3.is_none() && typed.verify.unwrap_or_default() != Policy::Require)
+    cmdline::typed(machine).is_ok_and(|typed| {
+        let named = typed.words().any(|word| word.starts_with("isolde.blake3="));
+        !named && typed.policy(None) <= Policy::Auto && typed.policy(Some(UNVERIFIED)) == Policy::Off
+    })
 }
 
 /// `None`: back to the menu.

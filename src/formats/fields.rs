@@ -113,7 +113,7 @@ pub(super) fn push_hex(text: &mut String, byte: u8) {
 }
 
 /// Bytes out of lower-case hexadecimal digits.
-pub(super) fn hex(text: &str) -> Option<Vec<u8>> {
+pub(crate) fn hex(text: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| match byte {
         b'0'..=b'9' => Some(byte - b'0'),
         b'a'..=b'f' => Some(byte - b'a' + 10),

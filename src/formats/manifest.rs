@@ -6,6 +6,7 @@
 //!
 //!     version = 1
 //!     serial = 7
+//!     verify = "require"
 //!
 //!     [[file]]
 //!     path = "boot/iso/debian.iso"
@@ -26,6 +27,7 @@ pub mod path;
 pub use error::ManifestError;
 
 use super::fields;
+use crate::params::Policy;
 use std::collections::BTreeMap;
 
 /// Bytes of a manifest; enough for ten thousand files.
@@ -46,6 +48,8 @@ const MOST_SALT: usize = 256;
 pub struct Manifest {
     /// Rises with every change, so that an older manifest can be told from its successor.
     pub serial: u64,
+    /// The least policy that the store is to be used under.
+    pub verify: Option<Policy>,
     /// In the order of the text.
     pub files: Vec<Entry>,
 }
@@ -85,7 +89,7 @@ impl Manifest {
             return Err(ManifestError::TooLarge { most: MOST });
         }
         let text = std::str::from_utf8(text).map_err(|error| ManifestError::NotText { at: error.valid_up_to() })?;
-        let (mut version, mut serial) = (None, None);
+        let (mut version, mut serial, mut verify) = (None, None, None);
         let mut drafts: Vec<Draft> = Vec::new();
         for (line, text) in (1..).zip(text.lines()) {
             let text = text.trim_matches([' ', '\t']);
@@ -103,6 +107,7 @@ impl Manifest {
                 (Some(draft), _) => draft.take(at)?,
                 (None, "version") => at.put(&mut version, number(value), "a number")?,
                 (None, "serial") => at.put(&mut serial, number(value), "a number")?,
+                (None, "verify") => at.put(&mut verify, string(value).and_then(policy), "require or signed")?,
                 (None, _) => return Err(at.unknown()),
             }
         }
@@ -113,7 +118,7 @@ impl Manifest {
         }
         let serial = serial.ok_or(ManifestError::Missing { key: "serial", line: 1 })?;
         let files = drafts.into_iter().map(Draft::finish).collect::<Result<Vec<_>, _>>()?;
-        let manifest = Manifest { serial, files };
+        let manifest = Manifest { serial, verify, files };
         manifest.check_names()?;
         Ok(manifest)
     }
@@ -225,6 +230,11 @@ impl<'a> Draft<'a> {
         };
         Ok(Entry { path: path.into(), size, blake3, verity })
     }
+}
+
+/// A store can ask for more than others do, not for less.
+fn policy(word: &str) -> Option<Policy> {
+    Policy::WORDS.iter().find(|(name, policy)| *name == word && *policy > Policy::Auto).map(|(_, policy)| *policy)
 }
 
 /// Digits as TOML has them: no sign, no zero before them.

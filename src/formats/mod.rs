@@ -25,6 +25,8 @@ pub mod softdep;
 pub mod superblock;
 pub mod verity;
 
+pub(crate) use fields::hex;
+
 /// Something that can be read at any offset: a block device, a file, or bytes in memory.
 pub trait ReadAt {
     /// Reads into `buf` from `offset` (bytes). Like `pread(2)`: may give less than asked for, and 0 at the end.

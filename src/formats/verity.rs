@@ -255,6 +255,12 @@ impl Tree {
         Ok(tree)
     }
 
+    /// The first block of the levels, behind the super block's own, which the kernel counts from.
+    #[must_use]
+    pub fn first_block(&self) -> u64 {
+        (SUPER_BLOCK as u64).div_ceil(self.head.hash_block.into())
+    }
+
     /// Reads a hash block and checks it.
     fn hash_block(&self, file: &dyn ReadAt, number: u64, hash: &[u8]) -> Result<Vec<u8>, VerityError> {
         let length = self.head.hash_block;

@@ -49,6 +49,8 @@ pub enum Target {
         /// Bytes that are encrypted as one.
         sector_size: u32,
     },
+    /// They are compared with a hash tree; the line of the table ([`Verity::parameters`](super::Verity::parameters)).
+    Verity(String),
 }
 
 impl Target {
@@ -57,6 +59,7 @@ impl Target {
         match self {
             Target::Linear => "linear",
             Target::Crypt { .. } => "crypt",
+            Target::Verity(_) => "verity",
         }
     }
 }
@@ -65,7 +68,11 @@ impl Part {
     /// The line of this part as the kernel wants it behind the target's name, with `key` for the key.
     pub fn parameters(&self, key: &str) -> String {
         let place = [&self.device, " ", &self.offset.to_string()].concat();
-        let Target::Crypt { cipher, iv_offset, sector_size, .. } = &self.target else { return place };
+        let (cipher, iv_offset, sector_size) = match &self.target {
+            Target::Linear => return place,
+            Target::Verity(line) => return line.clone(),
+            Target::Crypt { cipher, iv_offset, sector_size, .. } => (cipher, iv_offset, sector_size),
+        };
         let large = u64::from(*sector_size) != SECTOR;
         let option = if large { [" 1 sector_size:", &sector_size.to_string()].concat() } else { String::new() };
         // One piece for all of it: pieces that grow would leave parts of the key in freed memory.
@@ -81,7 +88,7 @@ impl fmt::Display for Mapping {
         for part in &self.parts {
             let key = match &part.target {
                 Target::Crypt { key, .. } => key.to_string(),
-                Target::Linear => String::new(),
+                Target::Linear | Target::Verity(_) => String::new(),
             };
             let line = if start > 0 { "\\n" } else { "" };
             write!(f, "{line}{start} {} {} {}", part.length, part.target.name(), part.parameters(&key))?;

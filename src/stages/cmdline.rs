@@ -1,7 +1,8 @@
 //! Stage 2: the kernel command line, as it was typed.
 //!
-//! Takes   the text of /proc/cmdline.
-//! Gives   [`Cmdline`]: every known parameter with its last value; nothing is decided here.
+//! Takes   the text of /proc/cmdline, and the words that the initrd itself holds, which stand before it.
+//! Gives   [`Cmdline`]: every known parameter with its last value; nothing is decided here. What init trusts is different:
+//!         there the stricter one counts of what the initrd and the command line say.
 //! Leaves  unknown words alone: they belong to the kernel, to the live system's userland, or to the real init.
 //! Fails   when an `isolde.*` parameter has a value of another form, or a name that is not in the table.
 
@@ -9,23 +10,22 @@ use crate::error::{Cause, Error, Result, Stage};
 use crate::families;
 use crate::machine::Machine;
 use crate::op::Place;
-use crate::params::{self, Cmdline};
+use crate::params::{self, Cmdline, Policy};
 use crate::sys::{self, Sys};
+use std::io;
 
 /// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE); anything longer is not a command line.
 const LONGEST: u64 = 64 << 10;
+
+/// The words of whoever made the initrd.
+const INITRD: &str = "/isolde/cmdline";
 
 /// After this the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
 const END: &str = "--";
 
 /// Reads and parses the running kernel's command line.
 pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
-    let at = Place::at("/proc/cmdline");
-    let text = sys::read(machine.sys(), &at, LONGEST).map_err(|e| machine.os(format!("read {at}"), e))?;
-    let mut typed = words(&String::from_utf8_lossy(&text));
-    typed.truncate(typed.iter().position(|word| word == END).unwrap_or(typed.len()));
-    typed.extend(machine.added().iter().cloned());
-    let cmdline = parse_words(typed)?;
+    let cmdline = typed(machine)?.parse()?;
     for name in cmdline.dialects.not_yet() {
         machine.warn(&format!("{name} is understood and not done yet: the boot goes on as if it were not there"));
     }
@@ -34,11 +34,66 @@ pub fn read<S: Sys>(machine: &mut Machine<S>) -> Result<Cmdline> {
 
 /// Parses a command line. Pure and total.
 pub fn parse(text: &str) -> Result<Cmdline> {
-    parse_words(words(text).into_iter().take_while(|word| word != END))
+    parse_with("", text)
 }
 
-fn parse_words(words: impl IntoIterator<Item = String>) -> Result<Cmdline> {
-    let mut cmdline = Cmdline::default();
+/// Parses a command line behind the words of an initrd. Pure and total.
+pub fn parse_with(initrd: &str, text: &str) -> Result<Cmdline> {
+    Typed { initrd: until_end(initrd), line: until_end(text) }.parse()
+}
+
+/// What was typed, by whom.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Typed {
+    initrd: Vec<String>,
+    /// At the boot loader, and at the console after a failure.
+    line: Vec<String>,
+}
+
+/// The words that init goes by.
+pub(crate) fn typed<S: Sys>(machine: &Machine<S>) -> Result<Typed> {
+    let read = |path| {
+        let at = Place::at(path);
+        match sys::read(machine.sys(), &at, LONGEST) {
+            Ok(text) => Ok(until_end(&String::from_utf8_lossy(&text))),
+            Err(error) if path == INITRD && error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(machine.os(format!("read {at}"), error)),
+        }
+    };
+    let (initrd, mut line) = (read(INITRD)?, read("/proc/cmdline")?);
+    line.extend(machine.added().iter().cloned());
+    Ok(Typed { initrd, line })
+}
+
+impl Typed {
+    /// All of them, those of the initrd first.
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
+        self.initrd.iter().chain(&self.line).map(String::as_str)
+    }
+
+    /// The policy for what the store holds, also where other words are wrong; with one word more at the end. Pure.
+    pub(crate) fn policy(&self, more: Option<&str>) -> Policy {
+        let last = |words: &[String]| {
+            let words =
+                words.iter().filter(|word| params::same(word.split('=').next().unwrap_or(word), "isolde.verify"));
+            words.rev().find_map(|word| parse(word).ok()?.verify)
+        };
+        let line: Vec<String> = self.line.iter().map(String::as_str).chain(more).map(str::to_owned).collect();
+        last(&self.initrd).max(last(&line)).unwrap_or_default()
+    }
+
+    fn parse(self) -> Result<Cmdline> {
+        let initrd = parse_words(Cmdline::default(), self.initrd)?;
+        let (verify, manifest_min) = (initrd.verify, initrd.manifest_min);
+        let mut cmdline = parse_words(Cmdline { verify: None, manifest_min: None, ..initrd }, self.line)?;
+        // Whoever types a command line does not loosen what the maker of the initrd asked for.
+        cmdline.verify = cmdline.verify.max(verify);
+        cmdline.manifest_min = cmdline.manifest_min.max(manifest_min);
+        Ok(cmdline)
+    }
+}
+
+fn parse_words(mut cmdline: Cmdline, words: Vec<String>) -> Result<Cmdline> {
     for typed in words {
         cmdline.words += 1;
         let (name, value) = typed.split_once('=').unwrap_or((&typed, ""));
@@ -68,6 +123,11 @@ fn parse_words(words: impl IntoIterator<Item = String>) -> Result<Cmdline> {
 
 fn refuse(cause: Cause) -> Error {
     Error { stage: Stage::Cmdline, doing: "parse the kernel command line".into(), cause }
+}
+
+/// The words before those of the real init. Pure.
+fn until_end(text: &str) -> Vec<String> {
+    words(text).into_iter().take_while(|word| word != END).collect()
 }
 
 /// Splits as the kernel does (lib/cmdline.c, next_arg): white space separates, except between double quotes. The quotes
@@ -133,9 +193,29 @@ mod tests {
         let error = parse("isolde.verify=maybe").unwrap_err();
         assert_eq!(
             error.to_string(),
-            "cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto|require|off"
+            "cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto|require|signed|off"
         );
         assert!(parse("isolde.veryfy=off").is_err(), "a misspelt name must not be ignored");
+    }
+
+    #[test]
+    fn the_initrd_speaks_first_and_is_not_loosened() {
+        let verify = |initrd: &str, line: &str| parse_with(initrd, line).unwrap().verify;
+        assert_eq!(verify("isolde.verify=signed", "isolde.verify=off"), Some(Policy::Signed));
+        assert_eq!(verify("isolde.verify=auto", "isolde.verify=require"), Some(Policy::Require));
+        assert_eq!(verify("", "isolde.verify=require isolde.verify=off"), Some(Policy::Off), "one writer's last word");
+        assert_eq!(parse_with("isolde.manifest-min=7", "isolde.manifest-min=3").unwrap().manifest_min, Some(7));
+        assert_eq!(parse_with("isolde.wait=7 isolde.image=/x", "isolde.wait=3").unwrap().wait, Some(3));
+        assert!(parse_with("isolde.verify=maybe", "").is_err());
+    }
+
+    #[test]
+    fn the_policy_is_found_among_words_that_are_wrong() {
+        let typed = |initrd, line| Typed { initrd: until_end(initrd), line: until_end(line) };
+        assert_eq!(typed("isolde.verify=signed", "isolde.nonsense isolde.verify=of").policy(None), Policy::Signed);
+        assert_eq!(typed("", "isolde.verify=require").policy(Some("isolde.verify=off")), Policy::Off);
+        assert_eq!(typed("isolde.verify=auto", "").policy(Some("isolde.verify=off")), Policy::Auto);
+        assert_eq!(typed("", "quiet -- isolde.verify=off").policy(None), Policy::Auto);
     }
 
     #[test]

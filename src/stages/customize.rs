@@ -12,7 +12,7 @@ use crate::params::Extras;
 use crate::stages::early::API_MOUNTS;
 use crate::stages::identity::Settled;
 use crate::stages::plan::Plan;
-use crate::stages::verify::{self, Trust};
+use crate::stages::verify::{self, Proof, Trust};
 use crate::sys::{End, Kind, Level, Sys};
 use std::fmt;
 
@@ -69,12 +69,14 @@ fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, settled: &Settled) ->
         settled.inhabited.extended.extensions.iter().filter_map(|e| e.program.clone()).collect();
     if plan.customize == Extras::Use {
         match machine.sys().kind(&Place::store(SCRIPT)) {
-            Ok(Some(Kind::File { executable: true })) => match check(machine, plan) {
-                Ok(_) => paths.push(format!("{STORE}{SCRIPT}")),
-                Err(error) => {
-                    machine.warn(&format!("{SCRIPT} of the store is not run: {}: {}", error.doing, error.cause))
+            Ok(Some(Kind::File { executable: true })) => {
+                match check(machine, &settled.inhabited.extended.root.layers.proof) {
+                    Ok(_) => paths.push(format!("{STORE}{SCRIPT}")),
+                    Err(error) => {
+                        machine.warn(&format!("{SCRIPT} of the store is not run: {}: {}", error.doing, error.cause))
+                    }
                 }
-            },
+            }
             Ok(None) => {}
             Ok(Some(_)) => machine.warn(&format!("{SCRIPT} of the store is not run: it is no executable file")),
             Err(error) => machine.warn(&format!("{SCRIPT} of the store is not run: {}", Cause::Os(error))),
@@ -83,11 +85,11 @@ fn programs<S: Sys>(machine: &mut Machine<S>, plan: &Plan, settled: &Settled) ->
     paths
 }
 
-/// The script is under the same policy as the image: what has a checksum is checked, and `require` wants one.
-fn check<S: Sys>(machine: &mut Machine<S>, plan: &Plan) -> Result<Trust> {
+/// The script is under the same policy as the image.
+fn check<S: Sys>(machine: &mut Machine<S>, proof: &Proof) -> Result<Trust> {
     let at = Place::store(SCRIPT);
     let file = machine.sys().open(&at).map_err(|e| machine.os(format!("open {at}"), e))?;
-    verify::check_file(machine, plan, SCRIPT, &file, None)
+    verify::check_file(machine, proof, SCRIPT, &file)
 }
 
 /// Runs a program, its output to the log; says how it ended.

@@ -14,6 +14,7 @@ use crate::formats::superblock::{Superblock, probe};
 use crate::machine::Machine;
 use crate::mounting::mounting;
 use crate::op::{Op, Place, Quoted};
+use crate::params::Policy;
 use crate::source::{ImageSpec, escape};
 use crate::stages::early::{Api, MODPROBE};
 use crate::stages::family::Medium;
@@ -36,12 +37,17 @@ const LONGEST_LINE: u64 = 64 << 10;
 /// What kernels are built with (CONFIG_MODPROBE_PATH), for a failure that comes before the real value is known.
 const DEFAULT_MODPROBE: &str = "/sbin/modprobe";
 
+const DOING: &str = "delegate to the distribution's own init";
+
 /// Hands the machine to the distribution's own init.
 pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, medium: &Medium<S>) -> Result<Infallible> {
     ready(machine)?;
+    if medium.proof.ledger.policy() == Policy::Signed {
+        return Err(machine.error(DOING, unsigned()));
+    }
     if medium.bare.is_some() {
         let (one, other) = ("isolde.delegate".to_owned(), "an image without a medium around it".to_owned());
-        return Err(machine.error("delegate to the distribution's own init", Cause::Conflict { one, other }));
+        return Err(machine.error(DOING, Cause::Conflict { one, other }));
     }
     let file = match &plan.image {
         ImageSpec::File(path) if finds_the_file(machine, &medium.family, path)? => {
@@ -73,9 +79,17 @@ pub(crate) fn is_possible<S: Sys>(machine: &mut Machine<S>) -> bool {
     ready(machine).is_ok()
 }
 
+/// What is read by another program is not held to this policy.
+fn unsigned() -> Cause {
+    Cause::Conflict { one: "isolde.verify=signed".to_owned(), other: "the distribution's own init".to_owned() }
+}
+
 /// Whether there is an init to delegate to.
 fn ready<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
-    const DOING: &str = "delegate to the distribution's own init";
+    // It reads from the store what it likes.
+    if cmdline::typed(machine).is_ok_and(|typed| typed.policy(None) == Policy::Signed) {
+        return Err(machine.error(DOING, unsigned()));
+    }
     let at = Place::at(INIT);
     if machine.sys().own_path().is_none_or(|own| own == INIT) {
         return Err(machine.error(DOING, Cause::NoDelegate));

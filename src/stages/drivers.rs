@@ -13,6 +13,7 @@ mod wishes;
 use crate::error::{Cause, Result};
 use crate::machine::Machine;
 use crate::op::Place;
+use crate::stages::cmdline;
 use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, inner, name_of, normal};
 use order::{INPUT, NEVER, Order, STORE, USB_DISK, USB_HOSTS};
@@ -47,9 +48,6 @@ pub struct Drivers {
     /// Devices that the firmware describes, not looked up yet.
     described: Vec<String>,
 }
-
-/// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE).
-const LONGEST_LINE: u64 = 64 << 10;
 
 /// A module that waits for its turn: the place of its kind, its place in a list, its name.
 type Queued = (usize, usize, String);
@@ -89,9 +87,7 @@ fn empty<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Driv
     let at = Place::at("/proc/sys/kernel/osrelease");
     let release = sys::read(machine.sys(), &at, 4096).map_err(|e| machine.os(format!("read {at}"), e))?;
     let catalogue = Catalogue::read(machine, String::from_utf8_lossy(&release).trim());
-    let line = Place::at("/proc/cmdline");
-    let text = sys::read(machine.sys(), &line, LONGEST_LINE).map_err(|e| machine.os(format!("read {line}"), e))?;
-    let wishes = Wishes::of(&String::from_utf8_lossy(&text));
+    let wishes = Wishes::of(cmdline::typed(machine)?.words());
     let mut queue = BTreeSet::new();
     queue.extend(order.soon.iter().enumerate().map(|(n, name)| (order.first.len(), n, (*name).to_owned())));
     let (asked, tried) = (BTreeSet::new(), BTreeSet::new());
@@ -266,6 +262,12 @@ impl Drivers {
     pub(super) fn mapper<S: Sys>(&mut self, machine: &mut Machine<S>, target: &str) {
         self.module(machine, "dm_mod");
         self.module(machine, &["dm_", target].concat()); // `linear` is part of dm_mod, and no module
+    }
+
+    /// Makes devices over images with hash trees usable.
+    pub(super) fn verity<S: Sys>(&mut self, machine: &mut Machine<S>) {
+        self.module(machine, "loop");
+        self.mapper(machine, "verity");
     }
 
     /// The error when those are not there.

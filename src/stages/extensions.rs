@@ -2,7 +2,7 @@
 //!
 //! Takes   the assembled root.
 //! Gives   [`Extended`]: every file of every extension is linked into the root.
-//! Leaves  out an extension that is damaged, unchecked under `require`, or too large to link, with a warning.
+//! Leaves  out an extension that is damaged, not covered as the policy wants it, or too large to link, with a warning.
 //! Fails   never: an extension adds to a system that boots without it.
 
 mod links;
@@ -19,7 +19,7 @@ use crate::stages::drivers::Drivers;
 use crate::stages::image;
 use crate::stages::plan::Plan;
 use crate::stages::root::Root;
-use crate::stages::verify;
+use crate::stages::verify::{self, Proof};
 use crate::sys::{Kind, Sys};
 use std::fmt;
 
@@ -60,7 +60,7 @@ pub fn link<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
     let mut extensions = Vec::new();
     if plan.extensions == Extras::Use {
         for (name, file) in find(machine) {
-            match add(machine, plan, drivers, &name, &file) {
+            match add(machine, &root.layers.proof, drivers, &name, &file) {
                 Ok(extension) => extensions.push(extension),
                 Err(error) => machine.warn(&format!("{file} is left out: {}: {}", error.doing, error.cause)),
             }
@@ -86,7 +86,7 @@ fn find<S: Sys>(machine: &Machine<S>) -> Vec<(String, String)> {
 
 fn add<S: Sys>(
     machine: &mut Machine<S>,
-    plan: &Plan,
+    proof: &Proof,
     drivers: &mut Drivers,
     name: &str,
     path: &str,
@@ -94,9 +94,9 @@ fn add<S: Sys>(
     let doing = || format!("open {path}");
     let stored = Place::store(path).full().to_string_lossy().into_owned();
     let file = machine.sys().open(&Place::store(path)).map_err(|e| machine.os(doing(), e))?;
+    verify::check_file(machine, proof, path, &file)?;
     let size = file.size().map_err(|e| machine.os(doing(), e))?;
     let format = recognise(&file, size).map_err(|cause| machine.error(doing(), cause))?;
-    verify::check_file(machine, plan, path, &file, None)?;
     let Some(how) = mounting(format) else {
         return Err(machine.error(doing(), Cause::NotAnImage { seen: format.name().to_owned() }));
     };

@@ -9,13 +9,13 @@ use crate::error::{Cause, Result};
 use crate::families::{self, Asked, BARE, Family, Layout, Pair, Way, tree::Mounted};
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
-use crate::mounting::mounting;
+use crate::mounting::{Mounting, mounting};
 use crate::op::{ImageMount, Op, Place, STORE};
 use crate::stages::drivers::Drivers;
-use crate::stages::image::{Image, Source};
+use crate::stages::image::{Opened, Source};
 use crate::stages::plan::Plan;
 use crate::stages::store::Store;
-use crate::stages::verify::{Trust, Verified};
+use crate::stages::verify::{Proof, Verified};
 use crate::sys::Sys;
 use rustix::mount::MountFlags;
 use std::fmt;
@@ -31,14 +31,14 @@ const CONTAINER: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 #[derive(Debug)]
 pub struct Medium<S: Sys> {
     pub(super) store: Store,
-    pub(super) trust: Trust,
+    pub(super) proof: Proof,
     pub(super) image: String,
     pub(super) family: Family,
     pub(super) layout: Layout,
     /// The block device that it is mounted from.
     pub(super) device: String,
     /// The image's file where it is the root's only layer: nothing is mounted then.
-    pub(super) bare: Option<(S::File, Format)>,
+    pub(super) bare: Option<Opened<S::File>>,
 }
 
 impl<S: Sys> Medium<S> {
@@ -61,16 +61,15 @@ pub fn recognise<S: Sys>(
     drivers: &mut Drivers,
     verified: Verified<S>,
 ) -> Result<Medium<S>> {
-    let Verified { image: Image { store, source }, trust } = verified;
+    let Verified { store, source, proof } = verified;
     let (image, device) = match source {
-        Source::File { path, file, format, .. } if !matches!(format, Format::Iso9660 | Format::Udf) => {
-            let (family, layout, device) = (BARE, families::bare(), String::new());
-            return Ok(Medium { store, trust, image: path, family, layout, device, bare: Some((file, format)) });
+        Source::File(opened) if !matches!(opened.format, Format::Iso9660 | Format::Udf) => {
+            let (family, layout, device, image) = (BARE, families::bare(), String::new(), opened.path.clone());
+            return Ok(Medium { store, proof, image, family, layout, device, bare: Some(opened) });
         }
-        Source::File { path, file, format, .. } => {
-            let name = Place::store(&path).full().to_string_lossy().into_owned();
-            let device = mount_file(machine, drivers, &name, &file, format, UNKNOWN_MEDIUM, CONTAINER)?;
-            (path, device)
+        Source::File(opened) => {
+            let device = mount_opened(machine, drivers, &opened, UNKNOWN_MEDIUM, CONTAINER)?;
+            (opened.path, device)
         }
         Source::Medium => {
             let (source, target) = (Place::at(STORE), Place::at(UNKNOWN_MEDIUM));
@@ -81,7 +80,7 @@ pub fn recognise<S: Sys>(
         }
     };
     let (family, layout) = ask(machine, plan)?;
-    Ok(Medium { store, trust, image, family, layout, device, bare: None })
+    Ok(Medium { store, proof, image, family, layout, device, bare: None })
 }
 
 fn ask<S: Sys>(machine: &mut Machine<S>, plan: &Plan) -> Result<(Family, Layout)> {
@@ -105,6 +104,35 @@ fn ask<S: Sys>(machine: &mut Machine<S>, plan: &Plan) -> Result<(Family, Layout)
     Ok((family, layout))
 }
 
+/// Mounts an image of the store read-only; gives its device.
+pub(super) fn mount_opened<S: Sys>(
+    machine: &mut Machine<S>,
+    drivers: &mut Drivers,
+    opened: &Opened<S::File>,
+    at: &str,
+    flags: MountFlags,
+) -> Result<String> {
+    let name = Place::store(&opened.path).full().to_string_lossy().into_owned();
+    let Some((device, mapped)) = &opened.sealed else {
+        return mount_file(machine, drivers, &name, &opened.file, opened.format, at, flags);
+    };
+    let how = how(machine, drivers, &name, opened.format)?;
+    let target = Place::at(at);
+    let (fstype, source, options) = (how.fstype.to_owned(), device.clone(), how.read_only.to_owned());
+    let mount = Op::Mount { fstype, source, target: target.clone(), flags: flags | MountFlags::RDONLY, options };
+    machine.apply(&[Op::MakeDir(target), mount])?;
+    machine.best_effort(&Op::Release(mapped.clone()), "it stays after its last mount");
+    Ok(device.clone())
+}
+
+fn how<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, name: &str, format: Format) -> Result<Mounting> {
+    let Some(how) = mounting(format) else {
+        return Err(machine.error(format!("mount {name}"), Cause::NotAnImage { seen: format.name().to_owned() }));
+    };
+    drivers.image(machine, how.fstype)?;
+    Ok(how)
+}
+
 /// Attaches an open image and mounts it read-only; gives its loop device.
 pub(super) fn mount_file<S: Sys>(
     machine: &mut Machine<S>,
@@ -115,10 +143,7 @@ pub(super) fn mount_file<S: Sys>(
     at: &str,
     flags: MountFlags,
 ) -> Result<String> {
-    let Some(how) = mounting(format) else {
-        return Err(machine.error(format!("mount {name}"), Cause::NotAnImage { seen: format.name().to_owned() }));
-    };
-    drivers.image(machine, how.fstype)?;
+    let how = how(machine, drivers, name, format)?;
     machine.apply(&[Op::MakeDir(Place::at(at))])?;
     let mut mount = ImageMount::read_only(name, how.fstype, Place::at(at));
     mount.flags |= flags;

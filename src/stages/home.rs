@@ -10,18 +10,21 @@ use crate::formats::superblock::probe;
 use crate::machine::Machine;
 use crate::mounting::mounting;
 use crate::op::{ImageMount, Op, Place};
-use crate::params::HomeWish;
+use crate::params::{HomeWish, Policy};
 use crate::stages::drivers::Drivers;
 use crate::stages::extensions::Extended;
 use crate::stages::plan::Plan;
 use crate::stages::store::home_source::{Form, HomeSource};
 use crate::stages::store::{Access, Store};
-use crate::sys::Sys;
+use crate::sys::{Level, Sys};
 use rustix::mount::MountFlags;
 use std::fmt;
 
 /// No device nodes and no set-uid programs from a home.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
+
+/// Why a home that was only found is not used.
+const UNCOVERED: &str = "isolde.verify=signed takes only a home that isolde.home= names, as no manifest covers one";
 
 /// The root with its home.
 #[derive(Debug)]
@@ -44,8 +47,18 @@ pub fn mount<S: Sys>(
     drivers: &mut Drivers,
     extended: Extended,
 ) -> Result<Inhabited> {
-    let store = &extended.root.layers.store;
+    let layers = &extended.root.layers;
+    let store = &layers.store;
     let done = match (store.home.clone(), &plan.home) {
+        // The store's own manifest asks for it, which was not known when the home was found.
+        (Some(home), HomeWish::Found) if layers.proof.ledger.policy() == Policy::Signed => {
+            machine.warn(&format!("{} is left out: {UNCOVERED}", home.path));
+            Ok(None)
+        }
+        (None, HomeWish::Found) if plan.policy == Policy::Signed => {
+            machine.say(Level::Info, UNCOVERED);
+            Ok(None)
+        }
         (Some(home), _) => enter(machine, drivers, store, &home).map(|()| Some(home.path)),
         (None, HomeWish::Path(path)) => {
             Err(refuse(machine, path, format!("{} has no file or directory {path}", store.description)))

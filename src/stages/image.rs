@@ -27,15 +27,27 @@ pub struct Image<S: Sys> {
 #[derive(Debug)]
 pub(super) enum Source<F> {
     /// In this file of the store.
-    File { path: String, file: F, format: Format, size: u64 },
+    File(Opened<F>),
     /// The store is the image.
     Medium,
+}
+
+/// An image file.
+#[derive(Debug)]
+pub(super) struct Opened<F> {
+    pub(super) path: String,
+    pub(super) file: F,
+    pub(super) format: Format,
+    /// Bytes.
+    pub(super) size: u64,
+    /// Where its bytes are to be read instead: the device through which the kernel checks them, and its mapped name.
+    pub(super) sealed: Option<(String, String)>,
 }
 
 impl<S: Sys> fmt::Display for Image<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.source {
-            Source::File { path, format, size, .. } => {
+            Source::File(Opened { path, format, size, .. }) => {
                 write!(f, "{}: {}, {} MiB", Quoted(path), format.name(), size >> 20)
             }
             Source::Medium => write!(f, "{} itself", self.store.device),
@@ -53,7 +65,7 @@ pub fn open<S: Sys>(machine: &mut Machine<S>, plan: &Plan, store: Store) -> Resu
     let file = machine.sys().open(&at).map_err(|e| machine.os(doing(), e))?;
     let size = file.size().map_err(|e| machine.os(doing(), e))?;
     let format = recognise(&file, size).map_err(|cause| machine.error(doing(), cause))?;
-    Ok(Image { store, source: Source::File { path: path.clone(), file, format, size } })
+    Ok(Image { store, source: Source::File(Opened { path: path.clone(), file, format, size, sealed: None }) })
 }
 
 /// Which of the formats that can be booted it is, and whether it is whole.

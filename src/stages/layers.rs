@@ -11,10 +11,10 @@ use crate::formats::ReadAt;
 use crate::machine::Machine;
 use crate::op::{Op, Place};
 use crate::stages::drivers::Drivers;
-use crate::stages::family::{Medium, UNKNOWN_MEDIUM, mount_file};
+use crate::stages::family::{Medium, UNKNOWN_MEDIUM, mount_file, mount_opened};
 use crate::stages::image;
 use crate::stages::store::Store;
-use crate::stages::verify::Trust;
+use crate::stages::verify::Proof;
 use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
 use std::fmt;
@@ -40,7 +40,7 @@ pub struct MountedLayer {
 #[derive(Debug)]
 pub struct Layers {
     pub(super) store: Store,
-    pub(super) trust: Trust,
+    pub(super) proof: Proof,
     pub(super) image: String,
     pub(super) family: Family,
     pub(super) layout: Layout,
@@ -58,16 +58,15 @@ impl fmt::Display for Layers {
 
 /// Mounts the layers.
 pub fn mount<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, medium: Medium<S>) -> Result<Layers> {
-    let Medium { store, trust, image, family, layout, device, bare } = medium;
+    let Medium { store, proof, image, family, layout, device, bare } = medium;
     let layers = match bare {
-        Some((file, format)) => {
-            let name = Place::store(&image).full().to_string_lossy().into_owned();
-            let device = mount_file(machine, drivers, &name, &file, format, BARE_LAYER, MountFlags::empty())?;
+        Some(opened) => {
+            let device = mount_opened(machine, drivers, &opened, BARE_LAYER, MountFlags::empty())?;
             vec![MountedLayer { file: image.clone(), at: BARE_LAYER.to_owned(), device }]
         }
         None => mount_layers(machine, drivers, &layout)?,
     };
-    Ok(Layers { store, trust, image, family, layout, device, layers })
+    Ok(Layers { store, proof, image, family, layout, device, layers })
 }
 
 fn mount_layers<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, layout: &Layout) -> Result<Vec<MountedLayer>> {

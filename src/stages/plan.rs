@@ -10,7 +10,7 @@ pub mod render;
 use crate::error::{Cause, Error, Result, Stage};
 use crate::families::FAMILIES;
 use crate::formats::lvm::VolumeName;
-use crate::params::{Cmdline, Extras, HomeWish, Policy, Size, Verbosity};
+use crate::params::{Cmdline, Extras, HomeWish, OnCorruption, Policy, Size, Verbosity};
 use crate::source::{ImageSpec, Named, StoreSpec};
 use crate::words::Words;
 use std::fmt;
@@ -31,8 +31,12 @@ pub struct Plan {
     pub lvm: Vec<VolumeName>,
     /// How long to wait for the store.
     pub wait: Duration,
-    /// How strictly the checksum is asked for.
+    /// How strictly proof is asked for. The store can ask for more.
     pub policy: Policy,
+    /// The serial number of the oldest manifest that may be used.
+    pub manifest_min: u64,
+    /// What the kernel does with a block that is not the one that was sealed.
+    pub on_corruption: OnCorruption,
     /// The image's BLAKE3, when the command line names it.
     pub digest: Option<[u8; 32]>,
     /// Size of the tmpfs that takes all writes.
@@ -79,6 +83,8 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         lvm: c.lvm,
         wait: Duration::from_secs(c.wait.unwrap_or(60)), // slow USB hubs and card readers need up to half a minute
         policy: c.verify.unwrap_or_default(),
+        manifest_min: c.manifest_min.unwrap_or_default(),
+        on_corruption: c.on_corruption.unwrap_or_default(),
         digest: c.blake3,
         overlay_size: c.overlay_size.unwrap_or(Size::Percent(50)), // what live-boot and tmpfs itself take
         extensions: extras(c.extensions),

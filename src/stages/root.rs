@@ -5,6 +5,7 @@
 //! Leaves  every layer as it is.
 //! Fails   when the overlay cannot be mounted, or no init is in it.
 
+use crate::corruption::Sealed;
 use crate::error::{Cause, Result};
 use crate::families::{Layout, Target};
 use crate::machine::Machine;
@@ -48,6 +49,11 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
     for op in expected(&layers) {
         machine.best_effort(&op, "the running system may look for it");
     }
+    if let Some(text) = machine.sealed().map(Sealed::rule) {
+        for op in udev_rule("61-isolde-verity.rules", text) {
+            machine.best_effort(&op, "a damaged block is named by the kernel's number only");
+        }
+    }
     Ok(Root { layers, init, overlay_size: plan.overlay_size })
 }
 
@@ -84,11 +90,16 @@ fn memory(target: Place, size: Size) -> Op {
     Op::Mount { fstype, source, target, flags: MountFlags::NOATIME, options }
 }
 
+/// Rules for udev that come from init.
+fn udev_rule(name: &str, text: String) -> [Op; 2] {
+    let folder = Place::at("/run/udev/rules.d");
+    [Op::MakeDir(folder.clone()), Op::Write { at: folder.join(name), text }]
+}
+
 /// systemd waits for the unit of a device, which only a link that udev knows of gets (systemd.device(5), udev(7)).
 fn known_to_udev(link: &str, device: &str) -> [Op; 2] {
-    let folder = Place::at("/run/udev/rules.d");
     let text = format!("SUBSYSTEM==\"block\", KERNEL==\"{device}\", SYMLINK+=\"{link}\"\n");
-    [Op::MakeDir(folder.clone()), Op::Write { at: folder.join("61-isolde-links.rules"), text }]
+    udev_rule("61-isolde-links.rules", text)
 }
 
 /// Mounts and links that the family's userland looks for. Pure.

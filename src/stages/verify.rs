@@ -2,30 +2,36 @@
 //!
 //! Takes   the open image.
 //! Gives   [`Verified`]; only [`check`] makes one, so no later stage can mount unchecked bytes.
-//! Leaves  the image open: what was read here is what is mounted, through the same open file.
-//! Fails   when the BLAKE3 differs, or the policy wants one and there is none. See cmdline-spec.md, "isolde.verify".
+//! Leaves  the image open: what was read here is what is mounted, through the same open file; or, where there is a hash
+//!         tree, a device whose every block the kernel checks when it is read.
+//! Fails   when it is not the file that a manifest or a checksum names, or nothing names it and the policy wants that.
+//!         See cmdline-spec.md, "isolde.verify", and docs/trust.md.
 //!
-//! What a check at this time does not prove: a hostile medium may answer differently later.
+//! What a full check at this time does not prove: a hostile medium may answer differently later. A hash tree does.
 
 pub mod hash;
+pub mod ledger;
+mod lists;
+mod progress;
+mod tree;
 
-use crate::error::{Cause, List, Result};
-use crate::formats::b3sums;
+use crate::error::{Cause, Error, Result};
+use crate::formats::ReadAt;
+use crate::formats::manifest::Entry;
 use crate::machine::Machine;
-use crate::op::{Place, Quoted};
+use crate::op::Quoted;
 use crate::params::Policy;
-use crate::stages::image::{Image, Source};
+use crate::stages::drivers::Drivers;
+use crate::stages::image::{Image, Opened, Source};
 use crate::stages::plan::Plan;
-use crate::sys::{self, Kind, Sys};
-use hash::Progress;
+use crate::stages::store::Store;
+use crate::sys::Sys;
+use ledger::Ledger;
+use progress::Skip;
 use std::fmt;
-use std::io;
-use std::time::Duration;
 
-/// Larger lists of checksums than this are refused.
-const LARGEST_LIST: u64 = 4 << 20;
-/// How often progress is shown, and how long a check may take before any is.
-const SAY_EVERY: Duration = Duration::from_secs(2);
+/// Where a checksum of the manifest stands, from the store's root.
+pub(super) const MANIFEST: &str = "/boot/isolde/manifest.toml";
 
 /// Why the bytes are believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +40,13 @@ pub enum Trust {
     Blake3 {
         /// 64 hexadecimal digits.
         digest: String,
-        /// A parameter or a checksum file.
+        /// A parameter, a checksum file or the manifest.
         source: String,
+    },
+    /// The kernel compares each block, when it is read, with a hash tree of this root hash, which the manifest names.
+    Verity {
+        /// In hexadecimal digits.
+        root: String,
     },
     /// Nothing was checked, for this reason.
     NotAsked(&'static str),
@@ -45,144 +56,154 @@ impl fmt::Display for Trust {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Trust::Blake3 { digest, source } => write!(f, "BLAKE3 {digest} as {source} says"),
+            Trust::Verity { root } => write!(f, "dm-verity with the root hash {root} of the manifest"),
             Trust::NotAsked(why) => write!(f, "not checked: {why}"),
         }
     }
 }
 
-/// An image that passed the check that the plan asks for.
+/// What is known of the store's files, and of the image.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    pub(super) ledger: Ledger,
+    pub(super) image: Trust,
+}
+
+/// An image that passed the check that the policy asks for.
 #[derive(Debug)]
 pub struct Verified<S: Sys> {
-    pub(super) image: Image<S>,
-    pub(super) trust: Trust,
+    pub(super) store: Store,
+    pub(super) source: Source<S::File>,
+    pub(super) proof: Proof,
 }
 
 impl<S: Sys> fmt::Display for Verified<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.trust.fmt(f)
+        self.proof.image.fmt(f)?;
+        match self.proof.ledger.signed_by() {
+            Some(key) => write!(f, ", signed with the key {key}"),
+            None => Ok(()),
+        }
     }
 }
 
 /// Checks the image.
-pub fn check<S: Sys>(machine: &mut Machine<S>, plan: &Plan, image: Image<S>) -> Result<Verified<S>> {
-    let trust = match &image.source {
-        Source::File { path, file, .. } => check_file(machine, plan, path, file, plan.digest)?,
-        Source::Medium if plan.policy == Policy::Require => {
-            let looked = vec!["nothing: the medium itself is booted, and it is no file".to_owned()];
-            return Err(machine.error("check the image", Cause::NoChecksum { looked }));
+pub fn check<S: Sys>(
+    machine: &mut Machine<S>,
+    plan: &Plan,
+    drivers: &mut Drivers,
+    image: Image<S>,
+) -> Result<Verified<S>> {
+    let ledger = ledger::read(machine, plan)?;
+    let Image { store, mut source } = image;
+    let trust = match &mut source {
+        Source::File(opened) => check_image(machine, plan, drivers, &ledger, opened)?,
+        Source::Medium if ledger.policy() >= Policy::Require => {
+            let cause = match ledger.policy() {
+                Policy::Signed => {
+                    Cause::NotCovered { why: "the medium itself is booted, and it is no file".to_owned() }
+                }
+                _ => {
+                    Cause::NoChecksum { looked: vec!["nothing: the medium itself is booted, and it is no file".into()] }
+                }
+            };
+            return Err(machine.error("check the image", cause));
         }
         Source::Medium => Trust::NotAsked("the medium itself is booted"),
     };
-    Ok(Verified { image, trust })
+    Ok(Verified { store, source, proof: Proof { ledger, image: trust } })
 }
 
-/// Checks one open file of the store against the named digest, or else against the checksum files beside it.
-pub(super) fn check_file<S: Sys>(
+/// What a file of the store has to be. Pure but for the lists beside it.
+enum Wanted {
+    Nothing(&'static str),
+    Digest([u8; 32], String),
+    Entry(Entry),
+}
+
+/// By the manifest, or else by the checksum files beside it.
+fn wanted<S: Sys>(machine: &Machine<S>, ledger: &Ledger, path: &str) -> std::result::Result<Wanted, Cause> {
+    if ledger.policy() == Policy::Off {
+        return Ok(Wanted::Nothing("isolde.verify=off"));
+    }
+    if let Some(entry) = ledger.find(path)? {
+        return Ok(Wanted::Entry(entry.clone()));
+    }
+    match lists::beside(machine, path)? {
+        Some((digest, source)) => Ok(Wanted::Digest(digest, source)),
+        None if ledger.policy() == Policy::Auto => Ok(Wanted::Nothing("no checksum for it")),
+        None => Err(Cause::NoChecksum { looked: lists::sidecars(path).into() }),
+    }
+}
+
+fn check_image<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
-    path: &str,
-    file: &S::File,
-    named: Option<[u8; 32]>,
+    drivers: &mut Drivers,
+    ledger: &Ledger,
+    opened: &mut Opened<S::File>,
 ) -> Result<Trust> {
-    let doing = || format!("check {}", Quoted(path));
-    if plan.policy == Policy::Off {
-        return Ok(Trust::NotAsked("isolde.verify=off"));
-    }
-    let wanted = match named {
-        Some(digest) => Some((digest, "isolde.blake3".to_owned())),
-        None => beside(machine, path).map_err(|cause| machine.error(doing(), cause))?,
+    let path = opened.path.clone();
+    let fail = |machine: &Machine<S>, cause| machine.error(doing(&path), cause);
+    let wanted = match (wanted(machine, ledger, &path), plan.digest) {
+        (Ok(Wanted::Nothing(why)), _) if ledger.policy() == Policy::Off => return Ok(Trust::NotAsked(why)),
+        // What is not covered stays so, whatever the command line names.
+        (Err(cause @ Cause::NotCovered { .. }), _) | (Err(cause), None) => return Err(fail(machine, cause)),
+        (Ok(Wanted::Entry(entry)), Some(named)) if entry.blake3 != named => {
+            let (want, got) = (hex(&named), hex(&entry.blake3));
+            return Err(fail(machine, Cause::DigestMismatch { source: COMMAND_LINE.into(), want, got }));
+        }
+        (_, Some(named)) => Wanted::Digest(named, COMMAND_LINE.into()),
+        (Ok(wanted), None) => wanted,
     };
-    let Some((want, source)) = wanted else {
-        let looked = sidecars(path).into();
-        return match plan.policy {
-            Policy::Require => Err(machine.error(doing(), Cause::NoChecksum { looked })),
-            _ => Ok(Trust::NotAsked("no checksum for it")),
-        };
+    if let Wanted::Entry(Entry { size, verity: Some(verity), .. }) = &wanted {
+        same_size(*size, opened.size).map_err(|cause| fail(machine, cause))?;
+        if let Some(root) = tree::seal(machine, plan, drivers, opened, verity)? {
+            return Ok(Trust::Verity { root });
+        }
+    }
+    let asked = ledger.policy() > Policy::Auto || plan.digest.is_some();
+    let skip = if asked { Skip::Never } else { Skip::ByKey(drivers) };
+    compare(machine, wanted, &path, &opened.file, skip)
+}
+
+const COMMAND_LINE: &str = "isolde.blake3";
+
+/// Checks one open file of the store that is not the image.
+pub(super) fn check_file<S: Sys>(machine: &mut Machine<S>, proof: &Proof, path: &str, file: &S::File) -> Result<Trust> {
+    let wanted = wanted(machine, &proof.ledger, path).map_err(|cause| machine.error(doing(path), cause))?;
+    compare(machine, wanted, path, file, Skip::Never)
+}
+
+fn compare<S: Sys>(machine: &mut Machine<S>, wanted: Wanted, path: &str, file: &S::File, skip: Skip) -> Result<Trust> {
+    let (want, source) = match wanted {
+        Wanted::Nothing(why) => return Ok(Trust::NotAsked(why)),
+        Wanted::Digest(digest, source) => (digest, source),
+        Wanted::Entry(entry) => {
+            let size = file.size().map_err(|e| machine.os(doing(path), e))?;
+            same_size(entry.size, size).map_err(|cause| machine.error(doing(path), cause))?;
+            (entry.blake3, MANIFEST.to_owned())
+        }
     };
-    let got = measure(machine, path, file).map_err(|e| machine.os(doing(), e))?;
-    judge(want, got, source).map_err(|cause| machine.error(doing(), cause))
-}
-
-/// Is it the file that was meant? Pure.
-fn judge(want: [u8; 32], got: blake3::Hash, source: String) -> std::result::Result<Trust, Cause> {
-    let want = blake3::Hash::from_bytes(want);
-    let digest = got.to_hex().to_string();
-    if want == got {
-        return Ok(Trust::Blake3 { digest, source });
+    let Some(got) = progress::measure(machine, path, file, skip).map_err(|e| Error { doing: doing(path), ..e })? else {
+        machine.warn(&format!("{}: the check was skipped at the console", Quoted(path)));
+        return Ok(Trust::NotAsked("skipped at the console"));
+    };
+    if got == want {
+        return Ok(Trust::Blake3 { digest: got.to_hex().to_string(), source });
     }
-    Err(Cause::DigestMismatch { source, want: want.to_hex().to_string(), got: digest })
+    let cause = Cause::DigestMismatch { source, want: hex(&want), got: got.to_hex().to_string() };
+    Err(machine.error(doing(path), cause))
 }
 
-/// `NAME.b3` and `B3SUMS`, in the image's folder.
-fn sidecars(path: &str) -> [String; 2] {
-    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
-    [format!("{path}.b3"), format!("{folder}/B3SUMS")]
+fn same_size(want: u64, got: u64) -> std::result::Result<(), Cause> {
+    if want == got { Ok(()) } else { Err(Cause::WrongSize { want, got }) }
 }
 
-/// The digest that a checksum file beside the image names. A list that cannot be read is never taken for none.
-fn beside<S: Sys>(machine: &Machine<S>, path: &str) -> std::result::Result<Option<([u8; 32], String)>, Cause> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let [own, list] = sidecars(path);
-    for (file, whole_file_is_about_it) in [(own, true), (list, false)] {
-        let at = Place::store(&file);
-        if !matches!(machine.sys().kind(&at)?, Some(Kind::File { .. })) {
-            continue;
-        }
-        let bad = |why: String| Cause::BadChecksumFile { file: file.clone(), why };
-        let text = sys::read(machine.sys(), &at, LARGEST_LIST).map_err(|e| bad(e.to_string()))?;
-        let entries = b3sums::parse(&text).map_err(|e| bad(e.to_string()))?;
-        let found = b3sums::find(&entries, name).map_err(|e| bad(e.to_string()))?;
-        match (found, whole_file_is_about_it) {
-            (Some(digest), _) => return Ok(Some((digest, file))),
-            (None, false) => {}
-            (None, true) => {
-                let names: Vec<String> = entries.into_iter().map(|entry| entry.name).collect();
-                return Err(bad(format!("no line for {name:?}; it has {}", List(&names, "no line at all"))));
-            }
-        }
-    }
-    Ok(None)
+fn doing(path: &str) -> String {
+    format!("check {}", Quoted(path))
 }
 
-/// Hashes on all processors and tells a waiting person how far it is.
-fn measure<S: Sys>(machine: &mut Machine<S>, path: &str, file: &S::File) -> io::Result<blake3::Hash> {
-    let begin = machine.sys().now();
-    let mut say_at = begin + SAY_EVERY;
-    // available_parallelism() would also read the limits of control groups, of which process 1 has none.
-    let threads = rustix::thread::sched_getaffinity(None).map_or(1, |all| all.count() as usize);
-    hash::hash(file, threads, &mut |progress| {
-        let now = machine.sys().now();
-        if now >= say_at {
-            say_at = now + SAY_EVERY;
-            machine.notice(&progress_line(path, progress, now - begin));
-        }
-    })
-}
-
-fn progress_line(path: &str, Progress { done, total }: Progress, spent: Duration) -> String {
-    let percent = (u128::from(done) * 100).checked_div(u128::from(total)).unwrap_or(100);
-    let rate = u128::from(done) * 1000 / spent.as_millis().max(1);
-    let left = u128::from(total.saturating_sub(done)).checked_div(rate).unwrap_or_default();
-    format!("checking {}: {percent} % of {} MiB, {} MiB/s, {left} s left", Quoted(path), total >> 20, rate >> 20)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn progress_never_divides_by_nothing() {
-        for (done, total, millis) in [(0, 0, 0), (0, 1 << 30, 0), (0, 1 << 30, 2000), (1 << 29, 1 << 30, 2000)] {
-            let line = progress_line("/x.iso", Progress { done, total }, Duration::from_millis(millis));
-            assert!(line.contains('%'), "{line}");
-        }
-        let line = progress_line("/x.iso", Progress { done: 1 << 29, total: 1 << 30 }, Duration::from_secs(2));
-        assert_eq!(line, "checking /x.iso: 50 % of 1024 MiB, 256 MiB/s, 2 s left");
-    }
-
-    #[test]
-    fn checksum_files_are_looked_for_beside_the_image() {
-        assert_eq!(sidecars("/boot/iso/x.iso"), ["/boot/iso/x.iso.b3", "/boot/iso/B3SUMS"]);
-        assert_eq!(sidecars("x.iso"), ["x.iso.b3", "/B3SUMS"]);
-    }
+fn hex(digest: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }

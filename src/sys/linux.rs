@@ -14,7 +14,7 @@ mod uevents;
 
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use crate::formats::ReadAt;
-use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program};
+use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program, Verity};
 use rustix::event::{PollFd, poll};
 use rustix::fs::{Advice, Mode, OFlags};
 use rustix::io::Errno;
@@ -109,6 +109,11 @@ impl Sys for Linux {
         Duration::new(now.tv_sec.try_into().unwrap_or(0), now.tv_nsec.try_into().unwrap_or(0))
     }
 
+    fn wall_clock(&self) -> u64 {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Realtime);
+        now.tv_sec.try_into().unwrap_or(0)
+    }
+
     fn arguments(&self) -> Vec<OsString> {
         std::env::args_os().skip(1).collect()
     }
@@ -200,6 +205,13 @@ impl Sys for Linux {
         Ok(device)
     }
 
+    fn seal(&mut self, image: &File, tree: &File, verity: &Verity) -> io::Result<PathBuf> {
+        // Both devices have to stay open until the one above holds them.
+        let (image, _open) = loopdev::attach(image, false)?;
+        let (tree, _open_too) = loopdev::attach(tree, false)?;
+        dm::verity(verity, &image, &tree)
+    }
+
     fn apply(&mut self, op: &Op) -> io::Result<()> {
         match op {
             Op::MakeDir(at) => paths::make_directories(at),
@@ -227,9 +239,10 @@ impl Sys for Linux {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
                 File::from(paths::open(at, flags)?).write_all(text.as_bytes())
             }
-            Op::Map(mapping) => dm::create(mapping),
+            Op::Map(mapping) => dm::create(mapping).map(drop),
             Op::Remap(mapping) => dm::reload(mapping),
             Op::Unmap(name) => dm::remove(name),
+            Op::Release(name) => dm::remove_later(name),
             Op::EmptyInitramfs => initramfs::empty(&mut self.log),
             Op::SwitchRoot => initramfs::switch_root(),
         }

@@ -7,7 +7,7 @@ pub mod linux;
 pub mod record;
 
 use crate::formats::ReadAt;
-use crate::op::{ImageMount, Op, Place, Program};
+use crate::op::{ImageMount, Op, Place, Program, Verity};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
@@ -159,6 +159,9 @@ pub trait Sys {
     /// Time since the kernel started (`clock_gettime(2)`, CLOCK_BOOTTIME).
     fn now(&self) -> Duration;
 
+    /// Seconds since 1970 (`clock_gettime(2)`, CLOCK_REALTIME), as the machine's own clock has them: it can be wrong.
+    fn wall_clock(&self) -> u64;
+
     /// The arguments that the kernel gave to process 1, without its name.
     fn arguments(&self) -> Vec<OsString>;
 
@@ -213,6 +216,10 @@ pub trait Sys {
 
     /// Attaches the file to a loop device (LOOP_CONFIGURE in `loop(4)`, autoclear) and mounts that; gives the device.
     fn mount_image(&mut self, image: &Self::File, mount: &ImageMount) -> io::Result<PathBuf>;
+
+    /// Attaches an image and its hash tree to loop devices, with dm-verity over both; gives that device. All of them last as
+    /// long as something uses it, or until [`Op::Unmap`].
+    fn seal(&mut self, image: &Self::File, tree: &Self::File, verity: &Verity) -> io::Result<PathBuf>;
 
     /// Does it.
     fn apply(&mut self, op: &Op) -> io::Result<()>;

@@ -17,6 +17,7 @@ mod journal;
 mod mapped;
 mod mounts;
 mod paths;
+mod sealed;
 mod superblock;
 mod table;
 mod tree;
@@ -36,6 +37,7 @@ use mounts::{Namespace, System};
 use paths::{Found, Last};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
+use sealed::Sealed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::PathBuf;
@@ -86,6 +88,10 @@ pub struct Record {
     /// Mapped devices, by device.
     mapped: BTreeMap<String, Mapping>,
     maps: usize,
+    /// Those of them that compare blocks.
+    sealed: BTreeMap<String, Sealed>,
+    /// Names of mapped devices that go away after their last user.
+    released: BTreeSet<String>,
     ending: Option<Ending>,
     at_end: Option<fn(&Record, Ending)>,
 }
@@ -113,6 +119,8 @@ impl Record {
             protected: BTreeSet::new(),
             mapped: BTreeMap::new(),
             maps: 0,
+            sealed: BTreeMap::new(),
+            released: BTreeSet::new(),
             ending: None,
             at_end: None,
         };
@@ -267,6 +275,7 @@ impl Record {
         let system = match self.on_devices.get(&name).copied() {
             Some(system) => system,
             None => {
+                self.compare_blocks(&name)?;
                 let tree = self.tree_in(&content, fstype)?;
                 let source = source.to_owned();
                 let system = self.space.add_system(System { fstype: fstype.to_owned(), source, tree, read_only });
@@ -337,6 +346,12 @@ impl Record {
     }
 
     fn do_op(&mut self, op: &Op) -> io::Result<()> {
+        let done = self.do_one(op);
+        self.drop_released();
+        done
+    }
+
+    fn do_one(&mut self, op: &Op) -> io::Result<()> {
         match op {
             Op::MakeDir(at) => self.space.make_directories(at),
             Op::Mount { fstype, source, target, flags, options } => self.mount(fstype, source, target, *flags, options),
@@ -351,6 +366,7 @@ impl Record {
             Op::Map(mapping) => self.map(mapping),
             Op::Remap(mapping) => self.remap(mapping),
             Op::Unmap(name) => self.unmap(name),
+            Op::Release(name) => self.release(name),
             Op::EmptyInitramfs => self.space.empty_initramfs(),
             Op::SwitchRoot => self.space.switch_root(),
         }

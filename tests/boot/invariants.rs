@@ -53,6 +53,11 @@ pub fn check(outcome: &Outcome) -> Result<(), String> {
     Ok(())
 }
 
+/// The device of a sealed image, which is no store.
+fn is_sealed(line: &str) -> bool {
+    line.contains(" /dev/dm-0 /run/isolde/medium") || line.contains(" /dev/dm-0 /run/isolde/layer")
+}
+
 /// One device stays mounted; the others are unmounted again; writing only with a home; no journal is replayed.
 fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
     let mut at: Option<&str> = None;
@@ -65,6 +70,12 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         let is_disk = |word: &&str| word.starts_with("/dev/sd") || word.starts_with("/dev/dm-");
         let touches = |word: &&str| is_disk(word) && !line.starts_with("ln -s ");
         let Some(device) = line.split(' ').find(touches) else { continue };
+        if is_sealed(line) {
+            if !options(line).contains(&"ro") {
+                return Err(format!("{line}: a sealed image takes no writes"));
+            }
+            continue;
+        }
         if line.starts_with("blockdev --set") {
             if line.starts_with("blockdev --setro") {
                 protected.insert(device)

@@ -31,6 +31,8 @@ pub const ROWS: &[Row] = &[
     Row("fs/erofs/erofs", &[], &["fs-erofs"], &["erofs"]),
     Row("drivers/md/dm-mod", &[], &["devname:mapper/control"], &["dm-linear"]),
     Row("drivers/md/dm-crypt", &["dm_mod"], &[], &["dm-crypt"]),
+    Row("drivers/md/dm-bufio", &[], &[], &[]),
+    Row("drivers/md/dm-verity", &["dm_bufio", "dm_mod"], &[], &["dm-verity"]),
     Row("fs/overlayfs/overlay", &[], &["fs-overlay"], &["overlay"]),
 ];
 

@@ -6,7 +6,7 @@
 use isolde::families::find_word;
 use isolde::machine::Machine;
 use isolde::op::{Op, Place};
-use isolde::params::{Extras, HomeWish, Policy, Verbosity};
+use isolde::params::{Extras, HomeWish, Verbosity};
 use isolde::source::StoreSpec;
 use isolde::stages::plan::{Plan, decide};
 use isolde::stages::{cmdline, plan};
@@ -56,6 +56,8 @@ fn lines(plan: Plan) -> Vec<String> {
         lvm,
         wait,
         policy,
+        manifest_min,
+        on_corruption,
         digest,
         overlay_size,
         extensions,
@@ -83,7 +85,9 @@ fn lines(plan: Plan) -> Vec<String> {
         "blake3",
         digest.map(|d| blake3::Hash::from_bytes(d).to_hex().to_string()).unwrap_or_default(),
     );
-    add(policy != usual.policy, "verify", policy_word(policy).to_owned());
+    add(policy != usual.policy, "verify", policy.word().to_owned());
+    add(manifest_min != usual.manifest_min, "manifest-min", manifest_min.to_string());
+    add(on_corruption != usual.on_corruption, "oncorruption", on_corruption.word().to_owned());
     add(overlay_size != usual.overlay_size, "overlay-size", overlay_size.to_string());
     add(extensions != usual.extensions, "extensions", extras_word(extensions).to_owned());
     add(home != usual.home, "home", home_word(home));
@@ -97,14 +101,6 @@ fn lines(plan: Plan) -> Vec<String> {
         add(choice, name, value.to_owned());
     }
     lines
-}
-
-fn policy_word(policy: Policy) -> &'static str {
-    match policy {
-        Policy::Auto => "auto",
-        Policy::Require => "require",
-        Policy::Off => "off",
-    }
 }
 
 fn extras_word(extras: Extras) -> &'static str {

@@ -75,7 +75,7 @@ pub fn seal(args: &Args) -> Result<Manifest> {
         files.sort_by(|one, other| one.path.cmp(&other.path));
     }
     let serial = old.map_or(0, |old| old.serial).checked_add(1).context("the manifest's serial number")?;
-    let manifest = Manifest { serial, files };
+    let manifest = Manifest { serial, verify: None, files };
     let text = manifest::write(&manifest)?;
     if let Some(folder) = place.parent() {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;

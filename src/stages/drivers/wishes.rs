@@ -1,11 +1,10 @@
 //! What the command line says about modules.
 //!
 //! `isolde.modules=` forces some, `isolde.blacklist=` and kmod's `modprobe.blacklist=` keep some out, and `MODULE.NAME=VALUE`
-//! is a module's own parameter (modprobe(8); kernel: Documentation/admin-guide/kernel-parameters.rst). Read from the line
-//! itself: whoever answers the kernel's request for a module has no plan.
+//! is a module's own parameter (modprobe(8); kernel: Documentation/admin-guide/kernel-parameters.rst). Read from the words
+//! themselves: whoever answers the kernel's request for a module has no plan.
 
 use super::catalogue::normal;
-use crate::stages::cmdline;
 
 /// The kernel keeps out what this word names; to try would be a warning that says nothing.
 const KERNELS_OWN: &str = "module_blacklist";
@@ -21,11 +20,11 @@ pub(super) struct Wishes {
 }
 
 impl Wishes {
-    /// Reads a command line. Pure and total.
-    pub(super) fn of(line: &str) -> Wishes {
+    /// Reads the words of a command line. Pure and total.
+    pub(super) fn of<'a>(words: impl Iterator<Item = &'a str>) -> Wishes {
         let mut wishes = Wishes::default();
-        for word in cmdline::words(line).into_iter().take_while(|word| word != "--") {
-            let (name, value) = word.split_once('=').map_or((word.as_str(), None), |(name, value)| (name, Some(value)));
+        for word in words {
+            let (name, value) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
             let names = || value.unwrap_or_default().split(',').filter(|name| !name.is_empty()).map(normal);
             match normal(name).as_str() {
                 "isolde.modules" => wishes.forced.extend(names()),
@@ -62,11 +61,16 @@ impl Wishes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stages::cmdline;
     use proptest::prelude::*;
+
+    fn wishes(line: &str) -> Wishes {
+        Wishes::of(cmdline::words(line).iter().map(String::as_str))
+    }
 
     #[test]
     fn a_module_is_known_by_either_dash() {
-        let wishes = Wishes::of("isolde.modules=usb-storage,uas modprobe.blacklist=ahci isolde.blacklist=sr-mod,,");
+        let wishes = wishes("isolde.modules=usb-storage,uas modprobe.blacklist=ahci isolde.blacklist=sr-mod,,");
         assert_eq!(wishes.forced, ["usb_storage", "uas"]);
         assert_eq!(
             ["ahci", "sr_mod", "sr-mod", "uas", ""].map(|m| wishes.keeps_out(m)),
@@ -77,8 +81,8 @@ mod tests {
     #[test]
     fn parameters_are_those_of_the_module_and_no_other() {
         let line = "usb-storage.quirks=0781:5581:u usb_storage.option_zero_cd usb_storagex.a=1 usb_storage.b=\"c d\" \
-                    loop.max_part=8 -- usb_storage.later=1";
-        let wishes = Wishes::of(line);
+                    loop.max_part=8";
+        let wishes = wishes(line);
         assert_eq!(wishes.parameters("usb_storage"), "quirks=0781:5581:u option_zero_cd b=\"c d\"");
         assert_eq!(wishes.parameters("loop"), "max_part=8");
         assert_eq!(wishes.parameters("usb"), "");
@@ -87,7 +91,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_line_is_read(line in "\\PC*", module in "[a-z_]{0,6}") {
-            let wishes = Wishes::of(&line);
+            let wishes = wishes(&line);
             wishes.keeps_out(&module);
             prop_assert!(wishes.parameters(&module).len() <= 2 * line.len());
         }

@@ -4,7 +4,7 @@ use crate::machine::Machine;
 use crate::stages::customize::Customized;
 use crate::stages::plan::Plan;
 use crate::stages::store::Access;
-use crate::stages::verify::Trust;
+use crate::stages::verify::{MANIFEST, Proof, Trust};
 use crate::sys::Sys;
 use serde::Serialize;
 
@@ -55,9 +55,13 @@ struct LayerReport<'a> {
 
 #[derive(Serialize)]
 struct Check<'a> {
+    policy: &'static str,
     blake3: Option<&'a str>,
+    verity_root: Option<&'a str>,
     source: Option<&'a str>,
     not_checked: Option<&'static str>,
+    manifest_serial: Option<u64>,
+    signed_by: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -77,6 +81,18 @@ struct ProgramReport<'a> {
 struct StageReport {
     stage: &'static str,
     ms: u64,
+}
+
+fn check(proof: &Proof) -> Check<'_> {
+    let (blake3, verity_root, source, not_checked) = match &proof.image {
+        Trust::Blake3 { digest, source } => (Some(digest.as_str()), None, Some(source.as_str()), None),
+        Trust::Verity { root } => (None, Some(root.as_str()), Some(MANIFEST), None),
+        Trust::NotAsked(why) => (None, None, None, Some(*why)),
+    };
+    let ledger = &proof.ledger;
+    let (policy, manifest_serial) = (ledger.policy().word(), ledger.serial());
+    let signed_by = ledger.signed_by().map(|key| key.to_string());
+    Check { policy, blake3, verity_root, source, not_checked, manifest_serial, signed_by }
 }
 
 /// The report's text.
@@ -110,12 +126,7 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
             .collect(),
         init: &extended.root.init,
         overlay_size: extended.root.overlay_size.to_string(),
-        check: match &layers.trust {
-            Trust::Blake3 { digest, source } => {
-                Check { blake3: Some(digest.as_str()), source: Some(source.as_str()), not_checked: None }
-            }
-            Trust::NotAsked(why) => Check { blake3: None, source: None, not_checked: Some(why) },
-        },
+        check: check(&layers.proof),
         extensions: extended
             .extensions
             .iter()

@@ -9,7 +9,7 @@ pub mod origins;
 
 use super::{Plan, decide};
 use crate::formats::lvm::VolumeName;
-use crate::params::{Cmdline, Extras, HomeWish, Policy, Verbosity};
+use crate::params::{Cmdline, Extras, HomeWish, Verbosity};
 use crate::source::{ImageSpec, StoreSpec};
 
 /// The word that stands for "any live medium": of all dialects' words, it asks for nothing else.
@@ -29,6 +29,8 @@ impl Plan {
             lvm,
             wait,
             policy,
+            manifest_min,
+            on_corruption,
             digest,
             overlay_size,
             extensions,
@@ -52,7 +54,9 @@ impl Plan {
             ("isolde.lvm", list(lvm, VolumeName::to_string)),
             ("isolde.wait", Some(wait.as_secs().to_string())),
             ("isolde.blake3", digest.map(|digest| blake3::Hash::from_bytes(digest).to_hex().to_string())),
-            ("isolde.verify", Some(policy_word(*policy).to_owned())),
+            ("isolde.verify", Some(policy.word().to_owned())),
+            ("isolde.manifest-min", Some(manifest_min.to_string())),
+            ("isolde.oncorruption", Some(on_corruption.word().to_owned())),
             ("isolde.overlay-size", Some(overlay_size.to_string())),
             ("isolde.extensions", Some(extras_word(*extensions).to_owned())),
             ("isolde.home", Some(home_word(home).to_owned())),
@@ -120,14 +124,6 @@ fn word(name: &str, value: &str) -> String {
         format!("{name}=\"{value}\"")
     } else {
         format!("{name}={value}")
-    }
-}
-
-fn policy_word(policy: Policy) -> &'static str {
-    match policy {
-        Policy::Auto => "auto",
-        Policy::Require => "require",
-        Policy::Off => "off",
     }
 }
 

@@ -5,7 +5,7 @@ use crate::formats::superblock::Format;
 use crate::machine::Machine;
 use crate::mounting::mounting;
 use crate::op::Place;
-use crate::params::HomeWish;
+use crate::params::{HomeWish, Policy};
 use crate::stages::plan::Plan;
 use crate::sys::{Kind, Sys};
 
@@ -54,6 +54,8 @@ pub(super) fn find<S: Sys>(machine: &Machine<S>, plan: &Plan, removable: bool) -
     };
     let all: Vec<&str> = match &plan.home {
         HomeWish::No => Vec::new(),
+        // Nothing covers a home, so it takes a word of somebody who may decide.
+        HomeWish::Found if plan.policy == Policy::Signed => Vec::new(),
         HomeWish::Found if removable => vec![FOUND_IMAGE, FOUND_DIRECTORY],
         HomeWish::Found => vec![FOUND_IMAGE],
         HomeWish::Path(path) => vec![path.as_str()],

@@ -7,6 +7,7 @@ use crate::sys::Advise;
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
 use blake3::{Hash, Hasher};
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -33,14 +34,30 @@ pub struct Progress {
 /// # Errors
 /// The first read error of any thread, and `UnexpectedEof` when the file is shorter than its size said.
 pub fn hash<F: Advise + Sync>(file: &F, threads: usize, progress: &mut dyn FnMut(Progress)) -> io::Result<Hash> {
+    let hash = hash_while(file, threads, &mut |so_far| {
+        progress(so_far);
+        ControlFlow::Continue(())
+    })?;
+    hash.ok_or_else(|| io::Error::other("stopped without being asked to"))
+}
+
+/// The same, as long as `progress` says so; `None` when it did not.
+///
+/// # Errors
+/// As [`hash`].
+pub fn hash_while<F: Advise + Sync>(
+    file: &F,
+    threads: usize,
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> io::Result<Option<Hash>> {
     let total = file.size()?;
     if total <= SUBTREE {
         let mut hasher = Hasher::new();
         feed(file, &mut hasher, 0, total, &AtomicBool::new(false))?;
-        return Ok(hasher.finalize());
+        return Ok(Some(hasher.finalize()));
     }
     let values = subtrees(file, total, threads, progress)?;
-    Ok(merge_root(&values, total))
+    Ok(values.map(|values| merge_root(&values, total)))
 }
 
 /// The chaining values of all subtrees, in order.
@@ -48,13 +65,13 @@ fn subtrees<F: Advise + Sync>(
     file: &F,
     total: u64,
     threads: usize,
-    progress: &mut dyn FnMut(Progress),
-) -> io::Result<Vec<ChainingValue>> {
+    progress: &mut dyn FnMut(Progress) -> ControlFlow<()>,
+) -> io::Result<Option<Vec<ChainingValue>>> {
     let count = total.div_ceil(SUBTREE);
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let (send, receive) = mpsc::channel();
     let mut values = vec![ChainingValue::default(); usize::try_from(count).map_err(io::Error::other)?];
-    std::thread::scope(|scope| {
+    let whole = std::thread::scope(|scope| {
         for started in 0..threads.max(1) {
             let (send, next, stop) = (send.clone(), &next, &stop);
             let work = move || {
@@ -96,12 +113,15 @@ fn subtrees<F: Advise + Sync>(
                     done = (done + SUBTREE).min(total);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
-                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(()),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Ok(true),
             }
-            progress(Progress { done, total });
+            if progress(Progress { done, total }).is_break() {
+                stop.store(true, Ordering::Relaxed);
+                return Ok(false);
+            }
         }
     })?;
-    Ok(values)
+    Ok(whole.then_some(values))
 }
 
 fn subtree<F: Advise>(file: &F, offset: u64, total: u64, stop: &AtomicBool) -> io::Result<ChainingValue> {
@@ -194,6 +214,17 @@ mod tests {
         let file = Bytes(bytes(5 * SUBTREE as usize), 2 * SUBTREE + 100);
         let error = hash(&file, 2, &mut |_| {}).unwrap_err();
         assert_eq!(error.raw_os_error(), Some(5));
+    }
+
+    #[test]
+    fn it_ends_when_nobody_wants_it_any_more() {
+        let file = Bytes(bytes(5 * SUBTREE as usize), u64::MAX);
+        let mut calls = 0;
+        let done = hash_while(&file, 2, &mut |_| {
+            calls += 1;
+            ControlFlow::Break(())
+        });
+        assert_eq!((done.unwrap(), calls), (None, 1));
     }
 
     #[test]

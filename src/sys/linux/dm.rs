@@ -1,15 +1,16 @@
 //! Mapped devices: the calls of the device mapper (linux/dm-ioctl.h; kernel: drivers/md/dm-ioctl.c).
 //!
-//! Each call takes one buffer: the header `struct dm_ioctl`, and behind it for DM_TABLE_LOAD a `struct dm_target_spec`
+//! Each call takes one buffer, and leaves the kernel's answer in it: the header `struct dm_ioctl`, and behind it for DM_TABLE_LOAD a `struct dm_target_spec`
 //! with its text for each part of the table.
 #![allow(unsafe_code)] // ioctls have no safe form
 
-use crate::op::{Mapping, Part, Target};
+use crate::op::{MAP_SECTOR as SECTOR, Mapping, Part, Target, Verity};
 use rustix::io::Errno;
 use rustix::ioctl::{self, IoctlOutput, Opcode};
 use std::ffi::c_void;
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::path::{Path, PathBuf};
 use zeroize::Zeroizing;
 
 /// Bytes of `struct dm_ioctl`.
@@ -19,6 +20,7 @@ const SIZE: usize = 12;
 const START: usize = 16;
 const COUNT: usize = 20;
 const FLAGS: usize = 28;
+const DEVICE: usize = 40;
 const NAME: usize = 48;
 const UUID: usize = 176;
 /// The fields' lengths with the NUL at the end (DM_NAME_LEN, DM_UUID_LEN).
@@ -30,6 +32,8 @@ const ALIGNMENT: usize = 8;
 
 /// DM_READONLY_FLAG.
 const READ_ONLY: u32 = 1;
+/// DM_DEFERRED_REMOVE.
+const DEFERRED: u32 = 1 << 17;
 /// DM_SECURE_DATA_FLAG: the kernel wipes its copy of the buffer.
 const SECURE: u32 = 1 << 15;
 
@@ -39,16 +43,27 @@ const REMOVE: u8 = 4;
 const RESUME: u8 = 6; // DM_DEV_SUSPEND without DM_SUSPEND_FLAG
 const LOAD: u8 = 9;
 
-/// Makes a device and gives it its table.
-pub(super) fn create(mapping: &Mapping) -> io::Result<()> {
+/// Makes a device and gives it its table; gives its node.
+pub(super) fn create(mapping: &Mapping) -> io::Result<PathBuf> {
     let control = control()?;
     let mut call = header(&mapping.name, 0)?;
     text(&mut call, UUID, UUID_LENGTH, &mapping.uuid)?;
-    run(&control, CREATE, call)?;
+    let answer = run(&control, CREATE, call)?;
     load(&control, mapping).inspect_err(|_| {
         // Without a table it is of no use. The first failure is the one to be told.
         _ = remove(&mapping.name);
-    })
+    })?;
+    let number = answer.get(DEVICE..).and_then(|bytes| bytes.first_chunk().copied()).map_or(0, u32::from_ne_bytes);
+    // The lower half of `dev`, as huge_encode_dev (linux/kdev_t.h) writes it: the minor number around the major one.
+    Ok(PathBuf::from(format!("/dev/dm-{}", number & 0xff | number >> 12 & 0xfff00)))
+}
+
+/// Makes a device of an image and its hash tree, by their nodes.
+pub(super) fn verity(verity: &Verity, image: &Path, tree: &Path) -> io::Result<PathBuf> {
+    let line = verity.parameters(&image.to_string_lossy(), &tree.to_string_lossy());
+    let length = verity.data_blocks.checked_mul(verity.data_block.into()).ok_or(Errno::OVERFLOW)? / SECTOR;
+    let part = Part { length, device: String::new(), offset: 0, target: Target::Verity(line) };
+    create(&Mapping { name: verity.name.clone(), uuid: verity.uuid.clone(), writable: false, parts: vec![part] })
 }
 
 /// Gives an existing device another table.
@@ -58,7 +73,12 @@ pub(super) fn reload(mapping: &Mapping) -> io::Result<()> {
 
 /// Removes a device that nobody uses.
 pub(super) fn remove(name: &str) -> io::Result<()> {
-    run(&control()?, REMOVE, header(name, 0)?)
+    run(&control()?, REMOVE, header(name, 0)?).map(drop)
+}
+
+/// Removes a device when nobody uses it any more.
+pub(super) fn remove_later(name: &str) -> io::Result<()> {
+    run(&control()?, REMOVE, header(name, DEFERRED)?).map(drop)
 }
 
 /// The node that the module makes when it is loaded.
@@ -92,7 +112,7 @@ fn load(control: &File, mapping: &Mapping) -> io::Result<()> {
     number(&mut call, SIZE, size.map_err(io::Error::other)?);
     number(&mut call, COUNT, count.map_err(io::Error::other)?);
     run(control, LOAD, call)?;
-    run(control, RESUME, header(&mapping.name, 0)?)
+    run(control, RESUME, header(&mapping.name, 0)?).map(drop)
 }
 
 fn parameters(part: &Part) -> Zeroizing<String> {
@@ -131,11 +151,11 @@ fn text(call: &mut [u8], at: usize, length: usize, text: &str) -> io::Result<()>
     Ok(())
 }
 
-fn run(control: &File, command: u8, mut call: Zeroizing<Vec<u8>>) -> io::Result<()> {
+fn run(control: &File, command: u8, mut call: Zeroizing<Vec<u8>>) -> io::Result<Zeroizing<Vec<u8>>> {
     // SAFETY: the buffer begins with a whole struct dm_ioctl whose data_size is the buffer's length; the kernel reads and
     // writes no more than that (linux/dm-ioctl.h).
     unsafe { ioctl::ioctl(control, Call { command, buffer: &mut call }) }?;
-    Ok(())
+    Ok(call)
 }
 
 /// A call whose buffer has a length of its own, for which rustix has no ready pattern.

@@ -5,8 +5,8 @@
 
 use super::mounts::Mounted;
 use super::tree::{File, Generated, Node};
-use super::{Behaviour, Content, Ending, Record};
-use crate::op::{ImageMount, Op, Place, Program};
+use super::{Behaviour, Content, Ending, Record, World};
+use crate::op::{ImageMount, Op, Place, Program, Verity};
 use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -68,6 +68,10 @@ impl Sys for Record {
 
     fn now(&self) -> Duration {
         self.devices.now
+    }
+
+    fn wall_clock(&self) -> u64 {
+        self.world.wall_clock.unwrap_or(World::CLOCK)
     }
 
     fn arguments(&self) -> Vec<OsString> {
@@ -177,6 +181,10 @@ impl Sys for Record {
 
     fn mount_image(&mut self, image: &File, mount: &ImageMount) -> io::Result<PathBuf> {
         self.change(mount.to_string(), |record| record.attach_and_mount(image, mount))
+    }
+
+    fn seal(&mut self, image: &File, tree: &File, verity: &Verity) -> io::Result<PathBuf> {
+        self.change(verity.to_string(), |record| record.make_sealed(image, tree, verity))
     }
 
     fn apply(&mut self, op: &Op) -> io::Result<()> {

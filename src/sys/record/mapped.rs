@@ -58,6 +58,7 @@ impl Record {
             return Err(Errno::BUSY.into());
         }
         self.mapped.remove(&node);
+        self.sealed.remove(&node);
         self.devices.unplug(&node);
         self.make_nodes();
         Ok(())
@@ -68,7 +69,7 @@ impl Record {
         self.mapped.get(device).is_some_and(|mapping| !mapping.writable)
     }
 
-    fn node_of(&self, name: &str) -> io::Result<String> {
+    pub(super) fn node_of(&self, name: &str) -> io::Result<String> {
         let found = self.mapped.iter().find(|(_, mapping)| mapping.name == name);
         Ok(found.map(|(node, _)| node.clone()).ok_or(Errno::NXIO)?)
     }
@@ -115,7 +116,7 @@ impl Content {
         let (wanted, inner) = self.inside.get(&mapping.name)?;
         let key = mapping.parts.iter().find_map(|part| match &part.target {
             Target::Crypt { key, .. } => Some(key.bytes()),
-            Target::Linear => None,
+            Target::Linear | Target::Verity(_) => None,
         });
         (wanted.as_deref() == key).then_some(inner)
     }

@@ -66,14 +66,21 @@ impl Content {
         Content { size, ..self }
     }
 
-    /// One bit differs: the file system still mounts, the checksum is another one.
+    /// One byte differs: the file system still mounts, the checksum is another one.
     #[must_use]
-    pub fn with_changed_byte(mut self, at: usize) -> Content {
+    pub fn with_changed_byte(self, at: usize) -> Content {
+        self.with_flipped_bit(8 * at)
+    }
+
+    /// One bit differs, counted from the lowest of the first byte.
+    #[must_use]
+    pub fn with_flipped_bit(mut self, bit: usize) -> Content {
+        let at = bit / 8;
         if self.bytes.len() <= at {
             self.bytes.resize(at + 1, 0);
         }
         if let Some(byte) = self.bytes.get_mut(at) {
-            *byte ^= 1;
+            *byte ^= 1 << (bit % 8);
         }
         Content { size: self.size.max(at as u64 + 1), ..self }
     }

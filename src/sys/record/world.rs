@@ -14,6 +14,8 @@ pub struct World {
     pub release: String,
     /// Where the program of process 1 is; `None` means `/init`.
     pub own_path: Option<String>,
+    /// What the machine's clock says, in seconds since 1970; `None` for some time in 2027.
+    pub wall_clock: Option<u64>,
     /// Arguments of process 1, without its name.
     pub arguments: Vec<String>,
     /// What the kernel unpacked at /.

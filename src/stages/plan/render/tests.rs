@@ -3,6 +3,7 @@
 use super::*;
 use crate::families::FAMILIES;
 use crate::params::Size;
+use crate::params::{OnCorruption, Policy};
 use crate::stages::cmdline::parse;
 use crate::words::{Does, Words};
 use proptest::prelude::*;
@@ -122,16 +123,18 @@ fn size() -> impl Strategy<Value = Size> {
 /// Everything that `decide` can give.
 fn plans() -> impl Strategy<Value = Plan> {
     let what = (store(), prop::option::of(text()), words(), prop::option::of(any::<[u8; 32]>()));
-    let policy = prop_oneof![Just(Policy::Auto), Just(Policy::Require), Just(Policy::Off)];
+    let policy = prop::sample::select(Policy::WORDS.to_vec()).prop_map(|(_, policy)| policy);
+    let on_corruption = prop::sample::select(OnCorruption::WORDS.to_vec()).prop_map(|(_, all)| all);
+    let trust = (policy, any::<u64>(), on_corruption);
     let seconds = || (0_u64..=86_400).prop_map(Duration::from_secs);
-    let limits = (seconds(), policy, size(), seconds());
+    let limits = (seconds(), trust, size(), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
     let all = (what, limits, adds, opens);
     all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens)| {
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
-        let (wait, policy, overlay_size, program_limit) = limits;
+        let (wait, (policy, manifest_min, on_corruption), overlay_size, program_limit) = limits;
         let (extensions, home, customize, init, delegate, debug) = adds;
         let verbosity = if debug { Verbosity::Debug } else { Verbosity::Info };
         let image = path.map_or(ImageSpec::Medium, ImageSpec::File);
@@ -147,6 +150,8 @@ fn plans() -> impl Strategy<Value = Plan> {
             lvm,
             wait,
             policy,
+            manifest_min,
+            on_corruption,
             digest,
             overlay_size,
             extensions,

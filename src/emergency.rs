@@ -141,6 +141,8 @@ fn count_down<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, how: Halt
     let what = match how {
         Halt::Reboot => "rebooting",
         Halt::PowerOff => "powering off",
+        Halt::Halt => "halting",
+        Halt::Kexec => "starting the loaded kernel",
     };
     (1..=COUNTDOWN).rev().all(|left| {
         if SAID.contains(&left) {

@@ -40,6 +40,8 @@ pub enum Stage {
     Customize,
     /// Leaves the initramfs and executes the real init.
     Handoff,
+    /// Takes everything apart when the system stops.
+    Exit,
 }
 
 impl Stage {
@@ -62,6 +64,7 @@ impl Stage {
             Stage::Identity => "identity",
             Stage::Customize => "customize",
             Stage::Handoff => "handoff",
+            Stage::Exit => "exit",
         }
     }
 }

@@ -21,6 +21,8 @@
 //! | [`customize`](stages::customize) | `Customized` | runs the extensions' programs and the user's script |
 //! | [`handoff`](stages::handoff) | never returns | leaves the initramfs, executes the real init |
 //!
+//! The same program is the way out of the booted system: [`exit`].
+//!
 //! A family that cannot be taken over goes another way after `family`: [`delegate`](stages::delegate) executes its own init.
 //!
 //! Deciding is pure and separate from doing; what is done is a list of [`op::Op`] values, and doing goes through the
@@ -30,9 +32,11 @@ mod console;
 mod corruption;
 pub mod emergency;
 pub mod error;
+pub mod exit;
 pub mod families;
 pub mod formats;
 pub mod machine;
+mod mount_table;
 mod mounting;
 pub mod op;
 pub mod params;

@@ -1,9 +1,11 @@
-//! Process 1, and the program that the kernel calls when it wants a module.
+//! Process 1 at the start and at the end, and the program that the kernel calls when it wants a module.
 #![no_main]
 
 use isolde::emergency::emergency;
+use isolde::exit;
 use isolde::machine::Machine;
 use isolde::stages::drivers;
+use isolde::sys::Sys;
 use isolde::sys::linux::{Linux, fill_standard_streams, last_net};
 use std::ffi::{c_char, c_int};
 
@@ -15,6 +17,12 @@ use std::ffi::{c_char, c_int};
 extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     fill_standard_streams();
     let mut machine = Machine::new(Linux::new());
+    // By both names, as /proc may not be mounted: this must not be taken for the start of a boot.
+    let names = [machine.sys().own_path(), std::env::args().next()];
+    if names.iter().flatten().any(|name| exit::is_named(name)) {
+        exit::leave(&mut machine, &std::env::args().nth(1).unwrap_or_default());
+        return 1;
+    }
     if std::process::id() != 1 {
         // As `modprobe -q -- NAME` (kernel/module/kmod.c).
         let asked = std::env::args().next_back().unwrap_or_default();

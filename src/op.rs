@@ -130,6 +130,12 @@ pub enum Op {
         /// What.
         text: String,
     },
+    /// `mount -o remount,ro`.
+    ReadOnly(Place),
+    /// `losetup -d`.
+    DetachLoop(String),
+    /// A copy of this program, which can be executed.
+    InstallSelf(Place),
     /// `blockdev --setro` or `--setrw`: whether the kernel lets anything be written to the device.
     SetReadOnly {
         /// Device node.
@@ -175,6 +181,9 @@ impl fmt::Display for Op {
             Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
             Op::Unmount(at) => write!(f, "umount {at}"),
             Op::Detach(at) => write!(f, "umount -l {at}"),
+            Op::ReadOnly(at) => write!(f, "mount -o remount,ro {at}"),
+            Op::DetachLoop(device) => write!(f, "losetup -d {device}"),
+            Op::InstallSelf(at) => write!(f, "install -m 755 /proc/self/exe {at}"),
             Op::SetReadOnly { device, read_only: true } => write!(f, "blockdev --setro {device}"),
             Op::SetReadOnly { device, read_only: false } => write!(f, "blockdev --setrw {device}"),
             Op::Own { at, mode, uid, gid } => write!(f, "own {uid}:{gid} mode {mode:o} {at}"),

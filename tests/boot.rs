@@ -7,6 +7,7 @@
 mod boot {
     pub mod containers;
     pub mod delegate;
+    pub mod exit;
     pub mod harness;
     pub mod injected;
     pub mod invariants;

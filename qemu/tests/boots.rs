@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::disks::{assert_unmounted, partition};
 use common::{Booted, build, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
@@ -63,6 +64,7 @@ fn debian_from_ext4_keeps_its_home_over_two_boots() {
     assert_eq!(second.ask("stat -c %U /home/user/note"), "user");
     second.assert_clean();
     second.power_off();
+    assert_unmounted(&["e2fsck", "-f", "-n"], &partition(&image));
 }
 
 #[test]

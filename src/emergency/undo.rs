@@ -1,6 +1,7 @@
 //! Takes back what the failed attempt mounted, so that the next one finds the machine as the kernel started it.
 
 use crate::machine::Machine;
+use crate::mount_table;
 use crate::op::{Op, Place};
 use crate::stages::early::API_MOUNTS;
 use crate::sys::{self, Level, Sys};
@@ -19,30 +20,10 @@ pub(super) fn undo<S: Sys>(machine: &mut Machine<S>) {
 
 /// The mount points, in the order in which they are to go. Pure.
 fn ours(mounts: &str) -> Vec<String> {
-    let points = mounts.lines().filter_map(|line| line.split(' ').nth(1)).map(unescape);
     let is_api = |at: &str| at == "/" || API_MOUNTS.iter().any(|(_, target, _)| *target == at);
-    let mut all: Vec<String> = points.filter(|at| !is_api(at)).collect();
+    let mut all: Vec<String> = mount_table::points(mounts).filter(|at| !is_api(at)).collect();
     all.reverse();
     all
-}
-
-/// /proc/mounts writes blanks, tabs, line ends and backslashes as three octal digits (proc_pid_mounts(5)).
-fn unescape(text: &str) -> String {
-    let mut parts = text.split('\\');
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        match part.get(..3).and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
-            Some(byte) if byte.is_ascii() => {
-                out.push(char::from(byte));
-                out.push_str(part.get(3..).unwrap_or_default());
-            }
-            _ => {
-                out.push('\\');
-                out.push_str(part);
-            }
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -2,12 +2,13 @@
 //!
 //! Takes   the customized root.
 //! Gives   nothing: this process becomes the real init.
-//! Leaves  `/run/isolde/report.json` in the running system, and no trace in memory of the initramfs.
+//! Leaves  `/run/isolde/report.json` and the way out in the running system, and no trace in memory of the initramfs.
 //! Fails   when the root cannot be entered or its init cannot be executed.
 
 mod report;
 
 use crate::error::Result;
+use crate::exit;
 use crate::machine::Machine;
 use crate::op::{Op, Place};
 use crate::stages::customize::Customized;
@@ -26,6 +27,11 @@ pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, customize
     let at = Place::new_root("/run/isolde/report.json");
     let text = report::json(machine, plan, &customized);
     machine.best_effort(&Op::Write { at, text }, "the running system has no report");
+    let at = Place::new_root(exit::PROGRAM);
+    if let Some(folder) = at.inner().parent() {
+        machine.best_effort(&Op::MakeDir(Place::new_root(folder)), "the way out has no place");
+    }
+    machine.best_effort(&Op::InstallSelf(at), "the store stays mounted when the system stops");
     machine.best_effort(&Op::EmptyInitramfs, "its memory is not freed");
     machine.apply(&[Op::SwitchRoot])?;
     let arguments = machine.sys().arguments();

@@ -11,8 +11,9 @@ mod modules;
 mod paths;
 mod process;
 mod uevents;
+mod users;
 
-use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
+use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys, User};
 use crate::formats::ReadAt;
 use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program, Verity};
 use rustix::event::{PollFd, poll};
@@ -233,6 +234,12 @@ impl Sys for Linux {
                 Ok(rustix::mount::unmount(at.full(), flags)?)
             }
             Op::SetReadOnly { device, read_only } => blockdev::set_read_only(device, *read_only),
+            Op::ReadOnly(at) => {
+                let target = paths::mount_target(at)?;
+                Ok(rustix::mount::mount_remount(target.path(), MountFlags::RDONLY, c"")?)
+            }
+            Op::DetachLoop(device) => loopdev::detach(device),
+            Op::InstallSelf(at) => install(at),
             Op::Own { at, mode, uid, gid } => paths::own(at, *mode, *uid, *gid),
             Op::Symlink { to, at } => paths::symlink(to, at),
             Op::Write { at, text } => {
@@ -287,9 +294,26 @@ impl Sys for Linux {
         process::shell()
     }
 
+    fn let_go(&mut self) -> io::Result<()> {
+        self.log = log::Log::default();
+        process::let_go()
+    }
+
+    fn users(&self, at: &str) -> Vec<User> {
+        users::of(at)
+    }
+
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         process::halt(how)
     }
+}
+
+/// A copy of this program. It is read from where the kernel has it, as the initramfs may have it by any name.
+fn install(at: &Place) -> io::Result<()> {
+    let mut own = File::open("/proc/self/exe").or_else(|_| File::open([NEW_ROOT, "/proc/self/exe"].concat()))?;
+    let mut copy = File::from(paths::open(at, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?);
+    io::copy(&mut own, &mut copy)?;
+    Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o755))?)
 }
 
 /// `open_tree(2)` with OPEN_TREE_CLONE, then `move_mount(2)`: no path is looked up twice. The flags take a remount,

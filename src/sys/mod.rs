@@ -143,6 +143,28 @@ pub enum Halt {
     Reboot,
     /// Power off.
     PowerOff,
+    /// Stop and stay switched on.
+    Halt,
+    /// Start the kernel that was loaded with kexec(8).
+    Kexec,
+}
+
+/// A process that keeps a mount busy.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// Its number.
+    pub pid: u32,
+    /// Its name (`comm`).
+    pub name: String,
+    /// One of the files that it uses there.
+    pub file: String,
+}
+
+impl std::fmt::Display for User {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Names come from whoever made the process.
+        write!(f, "{}[{}] ({})", self.name.escape_debug(), self.pid, self.file.escape_debug())
+    }
 }
 
 /// A file that can be told what will be read from it next.
@@ -252,6 +274,12 @@ pub trait Sys {
 
     /// Runs the initramfs' own shell on the console until it ends; an error when there is none.
     fn shell(&mut self) -> io::Result<()>;
+
+    /// Lets go of what this process has from its former root: standard streams, other open files, the working directory.
+    fn let_go(&mut self) -> io::Result<()>;
+
+    /// Who uses what is mounted at this path. Empty when that cannot be found out, or nobody does.
+    fn users(&self, at: &str) -> Vec<User>;
 
     /// Syncs and stops the machine.
     fn halt(&mut self, how: Halt) -> io::Result<Infallible>;

@@ -164,6 +164,15 @@ impl Record {
         &self.journal
     }
 
+    /// What systemd-shutdown does before it executes the way out: /run/initramfs becomes the root, the old one is at /oldroot
+    /// (src/shared/switch-root.c).
+    ///
+    /// # Errors
+    /// When that folder is not there.
+    pub fn pivot(&mut self) -> io::Result<()> {
+        self.space.pivot("/run/initramfs", "oldroot", &["proc", "sys", "dev", "run"])
+    }
+
     /// What is mounted now.
     pub fn mounted(&self) -> Vec<Mounted> {
         self.space.mounted()
@@ -256,6 +265,9 @@ impl Record {
             _ => return self.mount_device(fstype, source, target, flags),
         };
         let system = self.space.add_system(System { fstype: name, source: new, tree, read_only: false });
+        if fstype == "overlay" {
+            self.space.hold_layers(system, data)?;
+        }
         if fstype == "sysfs" {
             self.sysfs = Some(system);
             self.show_modules();
@@ -293,6 +305,12 @@ impl Record {
         }
         known.read_only = read_only;
         self.space.mount_by(source, system, target, flags)
+    }
+
+    /// A device that is used lets go after its last user, as all of them here do by themselves.
+    fn detach_loop(&mut self, device: &str) -> io::Result<()> {
+        let name = device.strip_prefix("/dev/").unwrap_or(device);
+        self.attached.remove(name).map(drop).ok_or(Errno::NXIO.into())
     }
 
     fn set_read_only(&mut self, device: &str, read_only: bool) -> io::Result<()> {
@@ -359,6 +377,9 @@ impl Record {
             Op::Move { source, target } => self.space.move_mount(source, target),
             Op::Unmount(at) => self.space.unmount(at),
             Op::Detach(at) => self.space.detach(at),
+            Op::ReadOnly(at) => self.space.remount_read_only(at),
+            Op::DetachLoop(device) => self.detach_loop(device),
+            Op::InstallSelf(at) => self.space.install(at),
             Op::SetReadOnly { device, read_only } => self.set_read_only(device, *read_only),
             Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
             Op::Symlink { to, at } => self.space.symlink(to, at),

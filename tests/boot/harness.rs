@@ -63,6 +63,22 @@ pub fn boot_with(world: &World, prepare: impl FnOnce(&mut Record)) -> Outcome {
     }
 }
 
+/// Boots, and leaves again as systemd does it: what was seen when the machine stopped. `None` when it does not boot.
+pub fn boot_and_leave(world: &World, verb: &str, prepare: impl FnOnce(&mut Record)) -> Option<End> {
+    let mut record = Record::new(world);
+    record.at_end(stop);
+    let mut machine = Machine::new(record);
+    let unwound = catch_unwind(AssertUnwindSafe(|| isolde::boot(&mut machine))).err()?;
+    let booted = unwound.downcast::<End>().unwrap_or_else(|panic| resume_unwind(panic));
+    if booted.ending != Ending::Exec || booted.report.is_none() {
+        return None;
+    }
+    machine.sys_mut().pivot().unwrap();
+    prepare(machine.sys_mut());
+    let unwound = catch_unwind(AssertUnwindSafe(|| isolde::exit::leave(&mut machine, verb))).unwrap_err();
+    Some(*unwound.downcast::<End>().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
 /// Compares with `tests/plans/NAME.txt`, or writes that with UPDATE_PLANS=1.
 pub fn golden(name: &str, world: &World) -> Result<(), String> {
     let outcome = boot(world);

@@ -9,6 +9,7 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
+pub mod disks;
 pub mod small;
 
 use std::path::{Path, PathBuf};
@@ -135,8 +136,11 @@ impl Booted {
         assert_eq!(self.ask("cat /proc/sys/kernel/modprobe"), "/sbin/modprobe");
     }
 
+    /// Stops the system as a user does. Whatever was booted, nothing stays mounted.
     pub fn power_off(mut self) {
         assert!(self.vm.power_off(&mut self.shell, BOOT).unwrap().success());
+        let log = self.vm.log_text().unwrap();
+        assert!(log.contains("isolde: exit: everything is unmounted") && !log.contains("stays mounted"), "{log}");
     }
 }
 

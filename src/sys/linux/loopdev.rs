@@ -42,6 +42,14 @@ pub(super) fn attach(image: &File, writable: bool) -> io::Result<(PathBuf, File)
     Err(last)
 }
 
+/// Detaches a file from its loop device; when somebody uses it, after the last one (LOOP_CLR_FD in `loop(4)`).
+pub(super) fn detach(device: &str) -> io::Result<()> {
+    let device = File::open(device)?;
+    // SAFETY: LOOP_CLR_FD takes no argument (linux/loop.h).
+    unsafe { ioctl::ioctl(&device, ioctl::NoArg::<{ abi::LOOP_CLR_FD as Opcode }>::new()) }?;
+    Ok(())
+}
+
 fn configure(device: &File, image: &File, writable: bool) -> io::Result<()> {
     let read_only = if writable { 0 } else { abi::LO_FLAGS_READ_ONLY as u32 };
     // SAFETY: loop_config (linux/loop.h) is plain numbers, for which all zeroes are valid: offset 0, no size limit,

@@ -160,12 +160,31 @@ fn open_terminal() -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(format!("/dev/{name}"))
 }
 
+/// The console of the present root takes the place of the former one's, whose /dev would stay busy.
+pub(super) fn let_go() -> io::Result<()> {
+    let console = OpenOptions::new().read(true).write(true).open("/dev/console");
+    let console = console.or_else(|_| OpenOptions::new().read(true).write(true).open("/dev/null"))?;
+    rustix::stdio::dup2_stdin(&console)?;
+    rustix::stdio::dup2_stdout(&console)?;
+    rustix::stdio::dup2_stderr(&console)?;
+    drop(console);
+    rustix::process::chdir("/")?;
+    // Whoever executed this may have left files open that are not marked to be closed.
+    // SAFETY: no value of this process owns any of these descriptors; the log opens its own when it is next written to.
+    match unsafe { libc::close_range(3, libc::c_uint::MAX, 0) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// `sync(2)`, `reboot(2)`.
 pub(super) fn halt(how: Halt) -> io::Result<Infallible> {
     rustix::fs::sync();
     let command = match how {
         Halt::Reboot => rustix::system::RebootCommand::Restart,
         Halt::PowerOff => rustix::system::RebootCommand::PowerOff,
+        Halt::Halt => rustix::system::RebootCommand::Halt,
+        Halt::Kexec => rustix::system::RebootCommand::Kexec,
     };
     rustix::system::reboot(command)?;
     Err(io::Error::other("reboot(2) returned"))

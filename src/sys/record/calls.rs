@@ -7,7 +7,7 @@ use super::mounts::Mounted;
 use super::tree::{File, Generated, Node};
 use super::{Behaviour, Content, Ending, Record, World};
 use crate::op::{ImageMount, Op, Place, Program, Verity};
-use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys};
+use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys, User};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::convert::Infallible;
@@ -259,10 +259,21 @@ impl Sys for Record {
         })
     }
 
+    fn let_go(&mut self) -> io::Result<()> {
+        self.change("let go of the old root".to_owned(), |_| Ok(()))
+    }
+
+    fn users(&self, at: &str) -> Vec<User> {
+        let below = |user: &&User| user.file.starts_with(at);
+        self.world.users.iter().filter(below).cloned().collect()
+    }
+
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         let text = match how {
             Halt::Reboot => "reboot",
             Halt::PowerOff => "power off",
+            Halt::Halt => "halt",
+            Halt::Kexec => "kexec",
         };
         self.change(text.to_owned(), |_| Ok(()))?;
         self.end(Ending::Halted(how));

@@ -62,6 +62,19 @@ impl Namespace {
         }
     }
 
+    /// A program.
+    pub(super) fn install(&mut self, at: &Place) -> io::Result<()> {
+        let node = Node::File { content: Arc::new(Content::from("init")), executable: true };
+        match self.look_up(at, Last::Follow)? {
+            Found::Missing { folder, name } => self.put(&folder, &name, node),
+            Found::There(there) => {
+                self.writable(&there)?;
+                self.tree_mut(&there)?.insert(there.path, node);
+                Ok(())
+            }
+        }
+    }
+
     pub(super) fn write(&mut self, at: &Place, text: &str) -> io::Result<()> {
         let content = Arc::new(Content::from(text));
         match self.look_up(at, Last::Follow)? {

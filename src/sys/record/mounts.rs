@@ -38,7 +38,7 @@ struct Mount {
     /// Cloned into every open file.
     users: Arc<()>,
     /// The image that a loop device has open.
-    _image: Option<File>,
+    image: Option<File>,
     /// The source's name as it was given, where it is not the file system's first.
     named: Option<String>,
 }
@@ -63,6 +63,8 @@ pub(super) struct Namespace {
     mounts: BTreeMap<usize, Mount>,
     next: usize,
     pub(super) root: Location,
+    /// Image files that an overlay keeps open, by its file system: it has mounts of its own of its layers.
+    held: BTreeMap<usize, Vec<File>>,
     /// Paths of the initramfs that were looked for in vain.
     pub(super) missed: RefCell<BTreeSet<PathBuf>>,
 }
@@ -72,7 +74,8 @@ impl Namespace {
     pub(super) fn new(initramfs: Tree) -> Namespace {
         let root = Location { mount: INITRAMFS, path: PathBuf::new() };
         let (mounts, missed) = (BTreeMap::new(), RefCell::default());
-        let mut space = Namespace { systems: Vec::new(), mounts, next: INITRAMFS, root, missed };
+        let held = BTreeMap::new();
+        let mut space = Namespace { systems: Vec::new(), mounts, next: INITRAMFS, root, held, missed };
         let (fstype, source) = ("rootfs".to_owned(), "none".to_owned());
         let system = space.add_system(System { fstype, source, tree: initramfs, read_only: false });
         space.add_mount(system, PathBuf::new(), None, MountFlags::empty(), None);
@@ -95,7 +98,7 @@ impl Namespace {
     }
 
     fn add_mount(&mut self, system: usize, top: PathBuf, at: Option<Location>, flags: MountFlags, image: Option<File>) {
-        let mount = Mount { system, top, at, flags, users: Arc::new(()), _image: image, named: None };
+        let mount = Mount { system, top, at, flags, users: Arc::new(()), image, named: None };
         self.mounts.insert(self.next, mount);
         self.next += 1;
     }
@@ -208,6 +211,29 @@ impl Namespace {
             return Err(Errno::BUSY.into());
         }
         self.mounts.remove(&location.mount);
+        self.let_layers_go();
+        Ok(())
+    }
+
+    /// The layers of an overlay live as long as it does, also where their own mounts are gone.
+    pub(super) fn hold_layers(&mut self, system: usize, options: &str) -> io::Result<()> {
+        let lower = options.split(',').find_map(|option| option.strip_prefix("lowerdir=")).unwrap_or_default();
+        let layers = lower.split(':').map(|layer| Ok(self.directory(&Place::at(layer))?.mount));
+        let layers = layers.collect::<io::Result<Vec<usize>>>()?;
+        let images = layers.iter().filter_map(|mount| self.mounts.get(mount)?.image.clone());
+        self.held.insert(system, images.collect());
+        Ok(())
+    }
+
+    fn let_layers_go(&mut self) {
+        let mounted: BTreeSet<usize> = self.mounts.values().map(|mount| mount.system).collect();
+        self.held.retain(|system, _| mounted.contains(system));
+    }
+
+    pub(super) fn remount_read_only(&mut self, at: &Place) -> io::Result<()> {
+        let location = self.locate(at)?;
+        let system = self.mounts.get(&location.mount).filter(|mount| mount.top == location.path).ok_or(Errno::INVAL)?;
+        self.systems.get_mut(system.system).ok_or(Errno::INVAL)?.read_only = true;
         Ok(())
     }
 
@@ -223,6 +249,7 @@ impl Namespace {
             let below = |m: &Mount| m.at.as_ref().is_some_and(|at| at.mount == mount);
             gone.extend(self.mounts.iter().filter(|(_, m)| below(m)).map(|(number, _)| *number));
         }
+        self.let_layers_go();
         Ok(())
     }
 
@@ -296,6 +323,24 @@ impl Namespace {
             .collect();
         let initramfs = self.systems.first_mut().ok_or(Errno::NOENT)?;
         initramfs.tree.retain(|path| points.iter().any(|point| point.starts_with(path)));
+        Ok(())
+    }
+
+    /// A folder becomes the root; the old one is below it, and so are binds of the virtual file systems.
+    pub(super) fn pivot(&mut self, folder: &str, old: &str, api: &[&str]) -> io::Result<()> {
+        let place = Place::at(folder);
+        for name in [old].iter().chain(api) {
+            self.make_directories(&place.join(name))?;
+        }
+        self.bind(&place, &place, MountFlags::empty())?;
+        for name in api {
+            self.bind(&Place::at(name), &place.join(name), MountFlags::empty())?;
+        }
+        let (new, before) = (self.directory(&place)?, self.root.clone());
+        let below = Location { mount: new.mount, path: new.path.join(old) };
+        let outer = self.mounts.get_mut(&before.mount).ok_or(Errno::INVAL)?.at.replace(below);
+        self.mounts.get_mut(&new.mount).ok_or(Errno::INVAL)?.at = outer;
+        self.root = new;
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! What a test gives the fake kernel to begin with, and what happens to it in the course of time.
 
 use super::tree::{Content, Tree};
-use crate::sys::{BlockDevice, End};
+use crate::sys::{BlockDevice, End, User};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -28,6 +28,8 @@ pub struct World {
     pub arrivals: Vec<Arrival>,
     /// Devices that no driver takes, by modalias.
     pub without_driver: Vec<String>,
+    /// Processes of the running system that keep files open.
+    pub users: Vec<User>,
     /// Programs of the new root, by path. Others end at once with status 0.
     pub programs: BTreeMap<String, Behaviour>,
 }

@@ -1,0 +1,36 @@
+//! The way out in the machine: what the disk holds after the system has stopped. That nothing stays mounted is asserted
+//! wherever a test powers off.
+
+#![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
+
+mod common;
+
+use common::disks::{assert_unmounted, partition};
+use common::{Booted, build, folder, machine};
+use isolde_mkinitrd::Form;
+use isolde_qemu::fixtures;
+use isolde_qemu::machine::{Bus, Disk};
+use isolde_qemu::store::{FileSystem, Layout, Store};
+use std::fs::File;
+use std::process::Command;
+
+#[test]
+fn an_image_file_with_a_home_on_vfat_is_clean_and_so_is_the_stick() {
+    let iso = fixtures::fedora_like().unwrap();
+    let home = folder().join("exit-home.img");
+    File::create(&home).unwrap().set_len(32 << 20).unwrap();
+    assert!(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&home).status().unwrap().success());
+    let store = Store::new(FileSystem::Vfat, "STICK").layout(Layout::Mbr);
+    let image = build("exit-vfat", &store.copy("/fedora.iso", &iso.path).copy("/home.img", &home));
+    let words = iso.stock_words("/fedora.iso");
+    let disk = Disk::new("stick", &image, Bus::Virtio).kept();
+    let mut booted = Booted::start(&machine("exit-vfat", &iso, Form::Init, &words).disk(disk));
+    booted.ask("echo kept > /home/note");
+    booted.power_off();
+    let partition = partition(&image);
+    assert_unmounted(&["fsck.vfat", "-n"], &partition);
+    let inner = folder().join("exit-home-after.img");
+    let copied = Command::new("mcopy").args(["-o", "-n", "-i"]).arg(&partition).arg("::/home.img").arg(&inner).status();
+    assert!(copied.unwrap().success());
+    assert_unmounted(&["e2fsck", "-f", "-n"], &inner);
+}

@@ -209,6 +209,8 @@ fn only_initrd(program: &Path, iso: &Iso, to: &Path) -> Result<()> {
         form: Form::Init,
         compress: Compression::Zstd,
         add: Vec::new(),
+        key: Vec::new(),
+        words: None,
         dry_run: false,
     };
     let (init, image) = (Some(program.to_owned()), Some(iso.path.clone()));

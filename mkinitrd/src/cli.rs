@@ -13,7 +13,7 @@ use crate::destination::{Destination, Refused};
 use crate::error::{Error, Result};
 use crate::plan::{Form, Plan, plan};
 use crate::source::Source;
-use crate::{archive, output};
+use crate::{archive, output, trust};
 
 /// clap's own usage line would not say that one of the two is needed.
 const USAGE: &str =
@@ -46,6 +46,12 @@ pub struct Options {
     /// Put a further file into the archive. Can be given several times. DEST is everything after the last "=".
     #[arg(short, long, value_name = "SOURCE=DEST")]
     pub add: Vec<Addition>,
+    /// Public keys of minisign, by which manifests of stores may be signed. Can be given several times.
+    #[arg(long, value_name = "FILE")]
+    pub key: Vec<PathBuf>,
+    /// Words for init, such as isolde.verify=signed. They stand before those of the kernel's command line.
+    #[arg(long, value_name = "TEXT")]
+    pub words: Option<String>,
     /// Print what the archive would hold, and write nothing.
     #[arg(short = 'n', long)]
     pub dry_run: bool,
@@ -64,7 +70,7 @@ pub struct Addition {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadAddition {
     /// There is no `=`, or nothing before it.
-    #[error("wanted SOURCE=DEST, such as ./me.pub=/etc/isolde/keys/me.pub")]
+    #[error("wanted SOURCE=DEST, such as ./eth0.network=/etc/systemd/network/eth0.network")]
     Form,
     /// The place must not be used.
     #[error(transparent)]
@@ -90,11 +96,17 @@ pub fn run(cli: &Cli) -> Result<()> {
 }
 
 impl Options {
-    /// Reads the further files and plans. `bridge` are files that were made, besides.
+    /// Reads the further files, keys and words, and plans. `bridge` are files that were made, besides.
     pub fn plan(&self, init: Source, bridge: Vec<(Destination, Source)>) -> Result<Plan> {
         let mut add = bridge;
         for addition in &self.add {
             add.push((addition.destination.clone(), Source::open(&addition.source)?));
+        }
+        for key in &self.key {
+            add.push(trust::key(key)?);
+        }
+        if let Some(words) = &self.words {
+            add.push(trust::words(words)?);
         }
         plan(self.form, init, add)
     }

@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use isolde::formats::minisig::MinisigError;
+
 use crate::{destination, elf, index};
 
 /// Result of this crate.
@@ -57,6 +59,22 @@ pub enum Error {
         first: String,
         /// What was to be put there as well.
         second: String,
+    },
+    /// A file of `--key` that init would not take for public keys.
+    #[error("{}: {cause}", path.display())]
+    PublicKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: MinisigError,
+    },
+    /// Words that init would not take.
+    #[error("--words: wanted {wanted}, seen \"{seen}\"")]
+    Words {
+        /// What they have to be.
+        wanted: String,
+        /// What they are.
+        seen: String,
     },
     /// `SOURCE_DATE_EPOCH` is set to something else than a time that newc can hold.
     #[error("SOURCE_DATE_EPOCH: wanted seconds since 1970 as a decimal number up to {}, seen \"{seen}\"", u32::MAX)]

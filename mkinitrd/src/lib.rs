@@ -8,7 +8,7 @@
 //! | archive | [`Plan`] → bytes, the same for the same plan | [`archive`], [`compress`] |
 //! | save | bytes → a file that is there whole or not at all | [`output`] |
 //!
-//! [`bridge`] and [`index`] make the files for kernel modules that come along; where these come from is the business of
+//! [`trust`] makes the files that init judges a store by. [`bridge`] and [`index`] make the files for kernel modules that come along; where these come from is the business of
 //! the command `isolde mkinitrd` (package host).
 //!
 //! [`cli`] is the command line over these steps. Nothing here needs root: device nodes are entries of the archive, made
@@ -25,6 +25,7 @@ pub mod index;
 pub mod output;
 pub mod plan;
 pub mod source;
+pub mod trust;
 
 pub use archive::build;
 pub use compress::Compression;

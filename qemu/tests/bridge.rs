@@ -25,6 +25,8 @@ fn mkinitrd(name: &str, iso: &Iso, names: &[&str], standalone: bool) -> PathBuf 
         form: Form::Init,
         compress: Compression::None,
         add: Vec::new(),
+        key: Vec::new(),
+        words: None,
         dry_run: false,
     };
     let names = names.iter().map(|name| (*name).to_owned()).collect();

@@ -11,8 +11,8 @@ set -eu
 demo="debian-archive-keyring dosfstools e2fsprogs fakeroot fdisk gcc grub-common grub-efi-amd64-bin grub-pc-bin libc6-dev
       mmdebstrap mtools ovmf qemu-system-x86 squashfs-tools uidmap xorriso"
 # Besides these: more file systems, and what the tests make extensions, checksums and archives with.
-test="$demo b3sum btrfs-progs busybox-static cpio cryptsetup-bin erofs-utils exfatprogs f2fs-tools genisoimage kmod lvm2
-      lz4 minisign ntfs-3g udftools util-linux xfsprogs xz-utils zstd"
+test="$demo b3sum btrfs-progs busybox-static cpio cryptsetup-bin erofs-utils exfatprogs f2fs-tools genisoimage isomd5sum
+      kmod lvm2 lz4 minisign ntfs-3g udftools util-linux xfsprogs xz-utils zstd"
 
 case "${1:-}" in
 demo) wanted=$demo ;;

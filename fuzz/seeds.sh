@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin:/sbin
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for target in superblock partitions module_index modinfo compressed b3sums manifest minisig verity luks lvm cmdline iso_tree squashfs erofs initrd loopback_cfg; do
+for target in superblock partitions module_index modinfo compressed b3sums manifest minisig verity sums implanted luks lvm cmdline iso_tree squashfs erofs initrd loopback_cfg; do
     mkdir -p "corpus/$target"
 done
 mkdir "$work/contents"
@@ -143,6 +143,14 @@ gzip -c "$module" > corpus/compressed/gzip
 (cd "$work/contents" && b3sum hello && b3sum --no-names hello) > corpus/b3sums/list
 digest=$(b3sum --no-names "$work/contents/hello")
 printf '\\%s  a\\\\b\\nc\r\n\nBLAKE3 (a b) = %s\n' "$digest" "$digest" > corpus/b3sums/escaped
+
+(cd "$work/contents" && sha256sum hello && sha512sum --tag hello && md5sum -b hello) > corpus/sums/list
+printf -- '-----BEGIN PGP SIGNED MESSAGE-----\nHash: SHA256\n\n# hello\n%s\n- %s\n-----BEGIN PGP SIGNATURE-----\n\n=x\n' \
+    "$(sha256sum --tag "$work/contents/hello")" "$(sha1sum "$work/contents/hello")" > corpus/sums/signed
+printf 'ISO MD5SUM = %s;SKIPSECTORS = 15;RHLISOSTATUS=0;FRAGMENT SUMS = 00;FRAGMENT COUNT = 20;THIS IS NOT THE SAME' \
+    "$(md5sum < "$work/contents/hello" | cut -c 1-32)" > corpus/implanted/isomd5sum
+printf 'check=1;pad=2;sha1sum=%s;partition=4,90,%s;signature=64' "$(sha1sum < "$work/contents/hello" | cut -c 1-40)" \
+    "$(sha1sum < "$work/contents/hello" | cut -c 1-40)" > corpus/implanted/checkmedia
 
 # The real command lines of tests/cmdlines, one seed each.
 cat ../tests/cmdlines/*.txt | sed -n 's/^> //p' | split -l 1 - corpus/cmdline/line-

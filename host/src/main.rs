@@ -1,4 +1,4 @@
-//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md and docs/seal.md.
+//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md, docs/seal.md and docs/verify.md.
 
 use clap::{Parser, Subcommand};
 use isolde_host::{inspect, mkinitrd, plan, trust};

@@ -6,7 +6,7 @@ use isolde_host::inspect::checks::{Check, Covers};
 use isolde_host::inspect::layers::{Layer, Nested};
 use isolde_host::inspect::{Menu, Report, Verdict};
 use isolde_host::plan::{Answer, Operation, Outcome, Parameter, Step, Word};
-use isolde_host::trust::verify;
+use isolde_host::trust::verify::{self, Proof};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -128,8 +128,11 @@ fn plan_has_the_fields_that_its_page_lists() {
 
 #[test]
 fn verify_has_the_fields_that_its_page_lists() {
-    let files = vec![verify::Verdict { path: String::new(), fault: text() }];
-    let answer = verify::Answer { serial: 1, signed_by: text(), fault: text(), files };
+    let checks = vec![verify::Check { by: String::new(), digest: "", proves: Proof::Origin, fault: text() }];
+    let notes = vec![String::new()];
+    let files = vec![verify::FileAnswer { path: String::new(), checks, notes, fault: text() }];
+    let store = verify::StoreAnswer { store: String::new(), serial: Some(1), signed_by: text(), fault: text() };
+    let answer = verify::Answer { stores: vec![store], files };
     let fields = fields(&[json(answer)]);
-    assert_eq!(differ(&rows("seal.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
+    assert_eq!(differ(&rows("verify.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
 }

@@ -305,9 +305,31 @@ impl Tree {
     /// # Errors
     /// When there is not one hash for each data block.
     pub fn build(&self, hashes: Vec<u8>) -> Result<(Vec<u8>, Vec<u8>), VerityError> {
+        let (root, levels) = self.levels_over(hashes)?;
+        let mut file = self.head_block()?;
+        levels.iter().rev().for_each(|level| file.extend_from_slice(level));
+        Ok((root, file))
+    }
+
+    /// The super block with the zeros up to the next hash block: what a tree's file begins with. The levels follow it, the
+    /// highest first.
+    ///
+    /// # Errors
+    /// When the salt is too long.
+    pub fn head_block(&self) -> Result<Vec<u8>, VerityError> {
+        let mut bytes = self.head.bytes()?;
+        bytes.resize(bytes.len().next_multiple_of(self.head.hash_block as usize), 0);
+        Ok(bytes)
+    }
+
+    /// Makes the levels over the hashes of all data blocks, one behind the other: the root hash, and the levels, lowest
+    /// first. The hashes become the lowest level without being copied when they have room for its last block.
+    ///
+    /// # Errors
+    /// When there is not one hash for each data block.
+    pub fn levels_over(&self, hashes: Vec<u8>) -> Result<(Vec<u8>, Vec<Vec<u8>>), VerityError> {
         let (algorithm, salt) = (self.head.algorithm, self.head.salt.as_slice());
         let block = self.head.hash_block as usize;
-        let mut file = self.head.bytes()?;
         if hashes.len() as u64 != self.head.data_blocks * algorithm.length() as u64 {
             return Err(VerityError::Blocks { seen: hashes.len() as u64 / algorithm.length() as u64 });
         }
@@ -319,9 +341,7 @@ impl Tree {
             below.chunks(block).for_each(|bytes| algorithm.hash(salt, bytes, &mut above));
             all.push(std::mem::replace(&mut below, above));
         }
-        file.resize(file.len().next_multiple_of(block), 0);
-        all.iter().rev().for_each(|level| file.extend_from_slice(level));
-        Ok((below, file))
+        Ok((below, all))
     }
 }
 

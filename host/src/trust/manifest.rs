@@ -1,7 +1,11 @@
 //! Manifests as text, through the crate toml; the form is that of `isolde::formats::manifest`.
 
+pub use super::digest::hex;
+
+use super::digest::unhex;
 use anyhow::{Context, Result, bail};
 use isolde::formats::manifest::{Entry, Manifest, VERSION, Verity};
+use isolde::params::Policy;
 use serde::{Deserialize, Serialize};
 
 #[derive(Deserialize, Serialize)]
@@ -9,6 +13,8 @@ use serde::{Deserialize, Serialize};
 struct Text {
     version: u64,
     serial: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verify: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     file: Vec<File>,
 }
@@ -37,7 +43,8 @@ pub fn write(manifest: &Manifest) -> Result<String> {
         verity_salt: entry.verity.as_ref().map(|verity| hex(&verity.salt)),
         verity_block: entry.verity.as_ref().map(|verity| verity.block),
     });
-    let text = Text { version: VERSION, serial: manifest.serial, file: file.collect() };
+    let verify = manifest.verify.map(|policy| policy.word().to_owned());
+    let text = Text { version: VERSION, serial: manifest.serial, verify, file: file.collect() };
     let text = format!("# Files of this store that may be used. Made by isolde seal.\n{}", toml::to_string(&text)?);
     match Manifest::parse(text.as_bytes()).context("the manifest")? {
         read if read == *manifest => Ok(text),
@@ -63,23 +70,16 @@ pub fn read(text: &str) -> Result<Manifest> {
         let blake3 = unhex(&file.blake3)?.try_into().ok().context("blake3: wanted 64 hex digits")?;
         Ok(Entry { path: file.path, size: file.size, blake3, verity })
     };
-    Ok(Manifest { serial: text.serial, verify: None, files: text.file.into_iter().map(entry).collect::<Result<_>>()? })
+    let verify =
+        text.verify.map(|word| wish(&word).with_context(|| format!("wanted require or signed, seen {word:?}")));
+    let verify = verify.transpose()?;
+    Ok(Manifest { serial: text.serial, verify, files: text.file.into_iter().map(entry).collect::<Result<_>>()? })
 }
 
-/// Lower-case hexadecimal digits.
-#[must_use]
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Result<Vec<u8>> {
-    let digits: Vec<char> = text.chars().collect();
-    let (pairs, rest) = digits.as_chunks();
-    if !rest.is_empty() {
-        bail!("wanted pairs of hex digits, seen {text:?}");
-    }
-    let digit = |letter: char| letter.to_digit(16).with_context(|| format!("wanted a hex digit, seen {letter:?}"));
-    pairs.iter().map(|&[high, low]| Ok(u8::try_from(digit(high)? << 4 | digit(low)?)?)).collect()
+/// What a store can ask for by this word.
+fn wish(word: &str) -> Option<Policy> {
+    let policy = Policy::WORDS.into_iter().find(|(name, _)| *name == word).map(|(_, policy)| policy);
+    policy.filter(|policy| *policy > Policy::Auto)
 }
 
 #[cfg(test)]
@@ -107,8 +107,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn init_and_the_crate_toml_read_what_is_written(serial in 0..=i64::MAX as u64, files in entries()) {
-            let manifest = Manifest { serial, verify: None, files };
+        fn init_and_the_crate_toml_read_what_is_written(serial in 0..=i64::MAX as u64, wish in 0..3_usize, files in entries()) {
+            let verify = [None, Some(Policy::Require), Some(Policy::Signed)][wish];
+            let manifest = Manifest { serial, verify, files };
             let text = write(&manifest).unwrap();
             prop_assert_eq!(&Manifest::parse(text.as_bytes()).unwrap(), &manifest);
             prop_assert_eq!(read(&text).unwrap(), manifest);
@@ -117,7 +118,7 @@ mod tests {
         #[test]
         fn what_init_reads_the_crate_toml_reads_alike(at: usize, byte: u8) {
             let files = vec![Entry { path: "boot/x.iso".into(), size: 4096, blake3: [7; 32], verity: Some(Verity { root: vec![1; 32], salt: vec![2], block: 512 }) }];
-            let mut text = write(&Manifest { serial: 3, verify: None, files }).unwrap().into_bytes();
+            let mut text = write(&Manifest { serial: 3, verify: Some(Policy::Signed), files }).unwrap().into_bytes();
             let at = at % text.len();
             text[at] = byte;
             if let Ok(manifest) = Manifest::parse(&text) {
@@ -136,6 +137,9 @@ mod tests {
         for path in ["../x", "/x", "a\"b", "a\\b", "a\nb"] {
             let files = vec![Entry { path: path.into(), size: 1, blake3: [0; 32], verity: None }];
             assert!(write(&Manifest { serial: 1, verify: None, files }).is_err(), "{path}");
+        }
+        for policy in [Policy::Off, Policy::Auto] {
+            assert!(write(&Manifest { serial: 1, verify: Some(policy), files: Vec::new() }).is_err(), "{policy:?}");
         }
         assert!(write(&Manifest { serial: u64::MAX, verify: None, files: Vec::new() }).is_err());
     }

@@ -1,0 +1,51 @@
+//! The hash tree of an image, beside it.
+
+use crate::trust::measure::Made;
+use crate::trust::replace::replace;
+use anyhow::{Context, Result};
+use isolde::formats::manifest::Verity;
+use isolde::formats::superblock::probe;
+use isolde::formats::verity::{Algorithm, SuperBlock};
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Bytes of a new salt, as veritysetup makes it.
+const SALT: usize = 32;
+/// Bytes of a UUID.
+const UUID: usize = 16;
+/// Bytes of a hash block.
+const HASH_BLOCK: u32 = 4096;
+
+/// The super block of an image's tree; none for a file that is no image, or has no whole number of blocks.
+///
+/// With the salt of the tree before: that of an unchanged image is then the same, and is at no time one that the manifest
+/// does not know.
+pub fn head(file: &File, size: u64, salt: Option<Vec<u8>>) -> Result<Option<SuperBlock>> {
+    let block = [4096, 2048, 1024, 512].into_iter().find(|&block| size.is_multiple_of(u64::from(block)));
+    let Some(data_block) = block.filter(|_| size > 0) else { return Ok(None) };
+    if probe(file)?.is_none() {
+        return Ok(None);
+    }
+    let mut random = [0; SALT + UUID];
+    File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).context("/dev/urandom")?;
+    let (new, uuid) = random.split_at(SALT);
+    let salt = salt.unwrap_or_else(|| new.to_vec());
+    let (uuid, data_blocks) = (uuid.try_into()?, size / u64::from(data_block));
+    let algorithm = Algorithm::Sha256;
+    Ok(Some(SuperBlock { uuid, algorithm, data_block, hash_block: HASH_BLOCK, data_blocks, salt }))
+}
+
+/// Writes the tree that was made, and gives what it is trusted by.
+pub fn write(image: &Path, head: Option<SuperBlock>, made: Option<Made>) -> Result<Option<Verity>> {
+    let (Some(head), Some(made)) = (head, made) else { return Ok(None) };
+    replace(&place(image), made.parts())?;
+    Ok(Some(Verity { root: made.root, salt: head.salt, block: head.data_block }))
+}
+
+/// `IMAGE.verity`.
+pub fn place(image: &Path) -> PathBuf {
+    let mut path = image.as_os_str().to_owned();
+    path.push(".verity");
+    path.into()
+}

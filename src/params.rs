@@ -174,6 +174,14 @@ pub struct Cmdline {
     pub(crate) words: usize,
 }
 
+impl Cmdline {
+    /// What its words ask of a store: the policy, and the serial number of the oldest manifest.
+    #[must_use]
+    pub fn asks(&self) -> (Option<Policy>, Option<u64>) {
+        (self.verify, self.manifest_min)
+    }
+}
+
 impl fmt::Display for Cmdline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} of {} words are for init", self.known, self.words)

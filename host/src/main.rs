@@ -1,4 +1,4 @@
-//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md, docs/seal.md and docs/verify.md.
+//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md, docs/seal.md, docs/accept.md and docs/verify.md.
 
 use clap::{Parser, Subcommand};
 use isolde_host::{inspect, mkinitrd, plan, trust};
@@ -19,6 +19,7 @@ enum Command {
     Mkinitrd(mkinitrd::Args),
     Plan(plan::Args),
     Seal(trust::seal::Args),
+    Trust(trust::accept::Args),
     Verify(trust::verify::Args),
 }
 
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Mkinitrd(args) => mkinitrd::run(&args),
         Command::Plan(args) => plan::run(&args),
         Command::Seal(args) => trust::seal::run(&args),
+        Command::Trust(args) => trust::accept::run(&args),
         Command::Verify(args) => trust::verify::run(&args),
     }
 }

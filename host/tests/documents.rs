@@ -6,6 +6,7 @@ use isolde_host::inspect::checks::{Check, Covers};
 use isolde_host::inspect::layers::{Layer, Nested};
 use isolde_host::inspect::{Menu, Report, Verdict};
 use isolde_host::plan::{Answer, Operation, Outcome, Parameter, Step, Word};
+use isolde_host::trust::accept;
 use isolde_host::trust::verify::{self, Proof};
 use serde::Serialize;
 use serde_json::Value;
@@ -124,6 +125,23 @@ fn plan_has_the_fields_that_its_page_lists() {
     ];
     let fields = fields(&outcomes.map(|outcome| json(answer(outcome))));
     assert_eq!(differ(&rows("plan.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
+}
+
+#[test]
+fn trust_has_the_fields_that_its_page_lists() {
+    let answer = accept::Answer {
+        policy: "",
+        asked: vec![accept::Asked { by: "", policy: "" }],
+        keys: vec![accept::Key { file: String::new(), id: String::new() }],
+        words: text(),
+        least: 1,
+        manifest: Some(accept::Manifest { serial: 1, signed_by: text() }),
+        fault: text(),
+        files: vec![accept::File { path: String::new(), kind: "", fate: accept::Fate::Accepted, why: String::new() }],
+        notes: vec![String::new()],
+    };
+    let fields = fields(&[json(answer)]);
+    assert_eq!(differ(&rows("accept.md"), &fields), (Vec::new(), Vec::new()), "not in the page; not in the code");
 }
 
 #[test]

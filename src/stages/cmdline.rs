@@ -15,10 +15,10 @@ use crate::sys::{self, Sys};
 use std::io;
 
 /// /proc/cmdline is at most a page or two (COMMAND_LINE_SIZE); anything longer is not a command line.
-const LONGEST: u64 = 64 << 10;
+pub const LONGEST: u64 = 64 << 10;
 
 /// The words of whoever made the initrd.
-const INITRD: &str = "/isolde/cmdline";
+pub const INITRD: &str = "/isolde/cmdline";
 
 /// After this the words are the real init's own (kernel: Documentation/admin-guide/kernel-parameters.rst).
 const END: &str = "--";

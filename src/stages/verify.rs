@@ -11,24 +11,26 @@
 
 pub mod hash;
 pub mod ledger;
-mod lists;
+pub mod lists;
 mod progress;
 mod tree;
+pub mod wanted;
 
 use crate::error::{Cause, Error, Result};
 use crate::formats::ReadAt;
 use crate::formats::manifest::Entry;
 use crate::machine::Machine;
-use crate::op::Quoted;
+use crate::op::{Place, Quoted};
 use crate::params::Policy;
 use crate::stages::drivers::Drivers;
 use crate::stages::image::{Image, Opened, Source};
 use crate::stages::plan::Plan;
 use crate::stages::store::Store;
-use crate::sys::Sys;
+use crate::sys::{self, Kind, Sys};
 use ledger::Ledger;
 use progress::Skip;
 use std::fmt;
+use wanted::{Wanted, hex};
 
 /// Where a checksum of the manifest stands, from the store's root.
 pub(super) const MANIFEST: &str = "/boot/isolde/manifest.toml";
@@ -114,28 +116,6 @@ pub fn check<S: Sys>(
     Ok(Verified { store, source, proof: Proof { ledger, image: trust } })
 }
 
-/// What a file of the store has to be. Pure but for the lists beside it.
-enum Wanted {
-    Nothing(&'static str),
-    Digest([u8; 32], String),
-    Entry(Entry),
-}
-
-/// By the manifest, or else by the checksum files beside it.
-fn wanted<S: Sys>(machine: &Machine<S>, ledger: &Ledger, path: &str) -> std::result::Result<Wanted, Cause> {
-    if ledger.policy() == Policy::Off {
-        return Ok(Wanted::Nothing("isolde.verify=off"));
-    }
-    if let Some(entry) = ledger.find(path)? {
-        return Ok(Wanted::Entry(entry.clone()));
-    }
-    match lists::beside(machine, path)? {
-        Some((digest, source)) => Ok(Wanted::Digest(digest, source)),
-        None if ledger.policy() == Policy::Auto => Ok(Wanted::Nothing("no checksum for it")),
-        None => Err(Cause::NoChecksum { looked: lists::sidecars(path).into() }),
-    }
-}
-
 fn check_image<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
@@ -145,17 +125,8 @@ fn check_image<S: Sys>(
 ) -> Result<Trust> {
     let path = opened.path.clone();
     let fail = |machine: &Machine<S>, cause| machine.error(doing(&path), cause);
-    let wanted = match (wanted(machine, ledger, &path), plan.digest) {
-        (Ok(Wanted::Nothing(why)), _) if ledger.policy() == Policy::Off => return Ok(Trust::NotAsked(why)),
-        // What is not covered stays so, whatever the command line names.
-        (Err(cause @ Cause::NotCovered { .. }), _) | (Err(cause), None) => return Err(fail(machine, cause)),
-        (Ok(Wanted::Entry(entry)), Some(named)) if entry.blake3 != named => {
-            let (want, got) = (hex(&named), hex(&entry.blake3));
-            return Err(fail(machine, Cause::DigestMismatch { source: COMMAND_LINE.into(), want, got }));
-        }
-        (_, Some(named)) => Wanted::Digest(named, COMMAND_LINE.into()),
-        (Ok(wanted), None) => wanted,
-    };
+    let wanted = Wanted::of_image(ledger, &path, plan.digest, &|list| read_list(machine, list));
+    let wanted = wanted.map_err(|cause| fail(machine, cause))?;
     if let Wanted::Entry(Entry { size, verity: Some(verity), .. }) = &wanted {
         same_size(*size, opened.size).map_err(|cause| fail(machine, cause))?;
         if let Some(root) = tree::seal(machine, plan, drivers, opened, verity)? {
@@ -167,12 +138,21 @@ fn check_image<S: Sys>(
     compare(machine, wanted, &path, &opened.file, skip)
 }
 
-const COMMAND_LINE: &str = "isolde.blake3";
-
 /// Checks one open file of the store that is not the image.
 pub(super) fn check_file<S: Sys>(machine: &mut Machine<S>, proof: &Proof, path: &str, file: &S::File) -> Result<Trust> {
-    let wanted = wanted(machine, &proof.ledger, path).map_err(|cause| machine.error(doing(path), cause))?;
+    let wanted = Wanted::of(&proof.ledger, path, &|list| read_list(machine, list));
+    let wanted = wanted.map_err(|cause| machine.error(doing(path), cause))?;
     compare(machine, wanted, path, file, Skip::Never)
+}
+
+/// A list of checksums on the store.
+fn read_list<S: Sys>(machine: &Machine<S>, list: &str) -> std::result::Result<Option<Vec<u8>>, Cause> {
+    let at = Place::store(list);
+    if !matches!(machine.sys().kind(&at)?, Some(Kind::File { .. })) {
+        return Ok(None);
+    }
+    let text = sys::read(machine.sys(), &at, lists::LARGEST);
+    text.map(Some).map_err(|error| lists::bad(list, error.to_string()))
 }
 
 fn compare<S: Sys>(machine: &mut Machine<S>, wanted: Wanted, path: &str, file: &S::File, skip: Skip) -> Result<Trust> {
@@ -202,8 +182,4 @@ fn same_size(want: u64, got: u64) -> std::result::Result<(), Cause> {
 
 fn doing(path: &str) -> String {
     format!("check {}", Quoted(path))
-}
-
-fn hex(digest: &[u8; 32]) -> String {
-    blake3::Hash::from_bytes(*digest).to_hex().to_string()
 }

@@ -1,7 +1,8 @@
-//! `isolde keygen`, `isolde seal`, `isolde verify`: what is on a store is what was meant to be there.
+//! `isolde keygen`, `isolde seal`, `isolde trust`, `isolde verify`: what is on a store is what was meant to be there.
 //!
 //! Manifests, signatures and hash trees are read by init's own code (`isolde::formats`); here they are made.
 
+pub mod accept;
 pub mod digest;
 pub mod implanted;
 pub mod key;
@@ -20,10 +21,23 @@ mod used;
 pub mod verify;
 
 use anyhow::Result;
+use serde::Serialize;
+use std::fmt::Display;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// The status when there is no answer; clap's own for a wrong command line.
 const NO_ANSWER: u8 = 2;
+
+/// Prints an answer as JSON or as text.
+fn print(answer: &(impl Serialize + Display), json: bool) -> Result<()> {
+    let text = if json { serde_json::to_string_pretty(answer)? + "\n" } else { answer.to_string() };
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        // A reader that has seen enough, such as head(1), is no failure.
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
 
 fn finish(done: Result<bool>) -> ExitCode {
     match done {

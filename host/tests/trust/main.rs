@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // clippy knows test functions as tests, but not what they call
 
+mod accept;
 mod alone;
 mod fixture;
 mod interrupted;

@@ -19,7 +19,9 @@ use std::fmt::Display;
 use std::io;
 
 /// Where the initrd has its keys.
-const KEYS: &str = "/isolde/keys";
+pub const KEYS: &str = "/isolde/keys";
+/// What the name of a key ends with.
+pub const KEY: &str = ".pub";
 
 /// What initrd and command line ask for.
 #[derive(Clone, Copy, Debug)]
@@ -158,7 +160,7 @@ fn keys<S: Sys>(machine: &Machine<S>) -> Result<Vec<PublicKey>> {
     let folder = Place::at(KEYS);
     let mut all = Vec::new();
     for entry in machine.sys().list(&folder).unwrap_or_default() {
-        if !entry.name.ends_with(".pub") {
+        if !entry.name.ends_with(KEY) {
             continue;
         }
         let at = folder.join(&entry.name);

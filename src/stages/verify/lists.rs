@@ -2,12 +2,18 @@
 
 use crate::error::{Cause, List};
 use crate::formats::b3sums;
-use crate::machine::Machine;
-use crate::op::Place;
-use crate::sys::{self, Kind, Sys};
 
 /// Larger lists of checksums than this are refused.
-const LARGEST_LIST: u64 = 4 << 20;
+pub const LARGEST: u64 = 4 << 20;
+
+/// Reads a list by its path on the store; `None` where there is no such file.
+pub type Reader<'a> = &'a dyn Fn(&str) -> std::result::Result<Option<Vec<u8>>, Cause>;
+
+/// A list that is there and cannot be used.
+#[must_use]
+pub fn bad(list: &str, why: String) -> Cause {
+    Cause::Unsound { file: ["checksum file ", list].concat(), why }
+}
 
 /// `NAME.b3` and `B3SUMS`, in the file's folder.
 pub(super) fn sidecars(path: &str) -> [String; 2] {
@@ -16,19 +22,12 @@ pub(super) fn sidecars(path: &str) -> [String; 2] {
 }
 
 /// The digest that a checksum file beside the image names. A list that cannot be read is never taken for none.
-pub(super) fn beside<S: Sys>(
-    machine: &Machine<S>,
-    path: &str,
-) -> std::result::Result<Option<([u8; 32], String)>, Cause> {
+pub(super) fn beside(path: &str, read: Reader) -> std::result::Result<Option<([u8; 32], String)>, Cause> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let [own, list] = sidecars(path);
     for (file, whole_file_is_about_it) in [(own, true), (list, false)] {
-        let at = Place::store(&file);
-        if !matches!(machine.sys().kind(&at)?, Some(Kind::File { .. })) {
-            continue;
-        }
-        let bad = |why: String| Cause::Unsound { file: ["checksum file ", &file].concat(), why };
-        let text = sys::read(machine.sys(), &at, LARGEST_LIST).map_err(|e| bad(e.to_string()))?;
+        let Some(text) = read(&file)? else { continue };
+        let bad = |why: String| bad(&file, why);
         let entries = b3sums::parse(&text).map_err(|e| bad(e.to_string()))?;
         let found = b3sums::find(&entries, name).map_err(|e| bad(e.to_string()))?;
         match (found, whole_file_is_about_it) {

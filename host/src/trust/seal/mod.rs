@@ -121,11 +121,22 @@ fn write(store: &Path, manifest: &Manifest, key: Option<&SecretKey>) -> Result<(
     Ok(())
 }
 
-/// Two seals of one store would each take the other's files for their own. Held until the file is closed.
-fn lock(folder: &Path) -> Result<File> {
+/// Two seals of one store would each take the other's files for their own.
+struct Lock(File);
+
+impl Drop for Lock {
+    // Closing it alone would leave the lock to a program that another thread is just starting. A lock that cannot be given
+    // back ends with this program.
+    fn drop(&mut self) {
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks a store by the folder of its manifest.
+fn lock(folder: &Path) -> Result<Lock> {
     let file = File::open(folder).with_context(|| folder.display().to_string())?;
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(Lock(file)),
         Err(TryLockError::WouldBlock) => bail!("{}: another isolde seal is at work there", folder.display()),
         Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("lock {}", folder.display())),
     }

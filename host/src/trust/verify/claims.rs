@@ -85,6 +85,23 @@ impl Claims {
         claims
     }
 
+    /// What an entry of a manifest wants, and nothing else.
+    #[must_use]
+    pub fn of_entry(subject: Subject<'_>, entry: &Entry) -> Claims {
+        let mut claims = Claims::default();
+        claims.manifest(subject, entry, Proof::SameBytes);
+        claims
+    }
+
+    /// This BLAKE3, and nothing else.
+    #[must_use]
+    pub fn of_blake3(subject: Subject<'_>, by: String, digest: [u8; 32]) -> Claims {
+        let mut claims = Claims::default();
+        let job = Job::whole(Algorithm::Blake3, subject.size);
+        claims.add(by, "blake3", Proof::SameBytes, Ok(Want::Digest(job, digest.to_vec())));
+        claims
+    }
+
     fn add(&mut self, by: String, digest: &'static str, proves: Proof, wants: Result<Want>) {
         self.all.push(Claim { by, digest, proves, wants });
     }
@@ -219,7 +236,7 @@ impl Claims {
     }
 }
 
-fn beside(path: &Path, end: &str) -> PathBuf {
+pub fn beside(path: &Path, end: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(end);
     name.into()

@@ -7,8 +7,8 @@
 //!         nothing speaks of, and with 2 when there is no answer.
 
 mod answer;
-mod check;
-mod claims;
+pub(super) mod check;
+pub(super) mod claims;
 mod files;
 
 pub use answer::{Answer, Check, FileAnswer, Proof, StoreAnswer};
@@ -18,7 +18,6 @@ use super::pool;
 use super::store;
 use anyhow::{Context, Result};
 use files::Found;
-use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -53,18 +52,9 @@ pub struct Args {
 /// Prints the answer; the status says whether it is good.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    match verify(args).and_then(|answer| print(&answer, args.json).map(|()| answer.status())) {
+    match verify(args).and_then(|answer| super::print(&answer, args.json).map(|()| answer.status())) {
         Ok(status) => status,
         Err(error) => super::finish(Err(error)),
-    }
-}
-
-fn print(answer: &Answer, json: bool) -> Result<()> {
-    let text = if json { serde_json::to_string_pretty(answer)? + "\n" } else { answer.to_string() };
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        // A reader that has seen enough, such as head(1), is no failure.
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }
 

@@ -181,6 +181,20 @@ impl<T: ReadAt + Sync> ReadAt for Part<T> {
     }
 }
 
+/// Bytes in memory.
+#[derive(Debug)]
+pub struct Memory(pub Vec<u8>);
+
+impl ReadAt for Memory {
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.0.as_slice().read_at(buf, offset)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

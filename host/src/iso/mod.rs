@@ -7,6 +7,7 @@
 //! | [`squashfs`] | a squashfs image, opened within bounds |
 //! | [`containers`] | whether a squashfs or erofs holds the real root as a file |
 //! | [`system`] | the layers of a root as one tree |
+//! | `packed` | a file of an erofs, unpacked as far as it is read |
 //! | [`initrd`] | the tree of an initrd, read only as far as somebody asks |
 //! | [`walk`] | paths: links are followed inside the tree, and never out of it |
 //!
@@ -17,6 +18,7 @@ pub mod bytes;
 pub mod containers;
 pub mod initrd;
 pub mod optical;
+pub(crate) mod packed;
 pub mod squashfs;
 pub mod system;
 pub mod walk;

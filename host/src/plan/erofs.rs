@@ -5,13 +5,11 @@
 //! Leaves  out device nodes and sockets, as no boot looks for them in an image.
 //! Fails   when it is damaged, packed in a way that the reader does not know, or has more names than any system.
 
-use super::image::{Bytes, content};
+use super::image::{Bytes, Shared, content};
 use super::notes::Notes;
 use crate::iso::containers::ready;
+use crate::iso::packed::{Packed, Whole, failed};
 use erofs_rs::r#async::EroFS;
-use erofs_rs::backend::AsyncImage;
-use erofs_rs::types::Inode;
-use isolde::formats::{ReadAt, read_full};
 use isolde::sys::record::Tree;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +22,7 @@ const EXECUTABLE: u32 = 0o111;
 
 /// Reads all names.
 pub(super) fn tree(bytes: &Arc<dyn Bytes>, name: &str, notes: &Notes) -> io::Result<Tree> {
-    let system = Arc::new(ready(EroFS::new(Whole(bytes.clone())))?.map_err(failed)?);
+    let system = Arc::new(ready(EroFS::new(Whole(Shared(bytes.clone()))))?.map_err(failed)?);
     let mut walk = ready(system.walk_dir("/"))?.map_err(failed)?;
     let mut tree = Tree::new();
     let mut count = 0;
@@ -55,39 +53,4 @@ pub(super) fn tree(bytes: &Arc<dyn Bytes>, name: &str, notes: &Notes) -> io::Res
         };
     }
     Ok(tree)
-}
-
-fn failed(error: erofs_rs::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, format!("erofs: {error}"))
-}
-
-/// The image, read in place: a mapped file that shrinks would end the process.
-#[derive(Debug)]
-struct Whole(Arc<dyn Bytes>);
-
-impl AsyncImage for Whole {
-    async fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> erofs_rs::Result<()> {
-        match read_full(&*self.0, buf, offset)? {
-            count if count == buf.len() => Ok(()),
-            _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-        }
-    }
-}
-
-/// A file in it.
-#[derive(Debug)]
-struct Packed {
-    system: Arc<EroFS<Whole>>,
-    inode: Inode,
-}
-
-impl ReadAt for Packed {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let file = self.system.open_inode_file(self.inode).map_err(failed)?;
-        ready(file.read_at(buf, offset))?.map_err(failed)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.inode.data_size())
-    }
 }

@@ -128,20 +128,8 @@ fn root() -> Tree {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::iso::bytes::Memory;
     use isolde::sys::record::Medium;
-
-    #[derive(Debug)]
-    struct Memory(Vec<u8>);
-
-    impl ReadAt for Memory {
-        fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-            self.0.as_slice().read_at(buf, offset)
-        }
-
-        fn size(&self) -> io::Result<u64> {
-            self.0.as_slice().size()
-        }
-    }
 
     #[test]
     fn bytes_are_mounted_as_what_they_are_and_as_nothing_else() {

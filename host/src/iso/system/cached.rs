@@ -60,18 +60,7 @@ impl ReadAt for Cached {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    struct Memory(Vec<u8>);
-
-    impl ReadAt for Memory {
-        fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-            self.0.as_slice().read_at(buf, offset)
-        }
-
-        fn size(&self) -> io::Result<u64> {
-            Ok(self.0.len() as u64)
-        }
-    }
+    use crate::iso::bytes::Memory;
 
     #[test]
     fn what_is_read_is_what_is_there() {

@@ -1,12 +1,11 @@
 //! erofs, by erofs-rs. A directory is read once, when somebody asks for a name in it.
 
 use super::super::containers::ready;
+use super::super::packed::{Packed, Whole, failed};
 use super::super::walk::Kind;
 use super::{Bytes, FileSystem, NAMES, damaged};
 use erofs_rs::r#async::EroFS;
-use erofs_rs::backend::AsyncImage;
 use erofs_rs::types::Inode;
-use isolde::formats::{ReadAt, read_full};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
@@ -23,7 +22,7 @@ type Folder = Rc<BTreeMap<String, Inode>>;
 
 /// See the module's own text.
 pub(super) struct Erofs {
-    system: Arc<EroFS<Whole>>,
+    system: Arc<EroFS<Whole<Bytes>>>,
     folders: RefCell<BTreeMap<String, Folder>>,
 }
 
@@ -64,10 +63,6 @@ impl Erofs {
     }
 }
 
-fn failed(error: erofs_rs::Error) -> io::Error {
-    damaged(format!("erofs: {error}"))
-}
-
 impl FileSystem for Erofs {
     fn kind(&self, path: &str) -> io::Result<Option<Kind>> {
         if path.is_empty() {
@@ -94,34 +89,5 @@ impl FileSystem for Erofs {
     fn open(&self, path: &str) -> io::Result<Bytes> {
         let inode = self.inode(path)?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Bytes::new(Packed { system: self.system.clone(), inode }))
-    }
-}
-
-/// The image as erofs-rs reads it without mapping it: a mapped file that shrinks would end the process.
-struct Whole(Bytes);
-
-impl AsyncImage for Whole {
-    async fn read_exact_at(&self, buf: &mut [u8], offset: u64) -> erofs_rs::Result<()> {
-        match read_full(&self.0, buf, offset)? {
-            count if count == buf.len() => Ok(()),
-            _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
-        }
-    }
-}
-
-/// A file in it.
-struct Packed {
-    system: Arc<EroFS<Whole>>,
-    inode: Inode,
-}
-
-impl ReadAt for Packed {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        let file = self.system.open_inode_file(self.inode).map_err(failed)?;
-        ready(file.read_at(buf, offset))?.map_err(failed)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.inode.data_size())
     }
 }

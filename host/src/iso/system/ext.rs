@@ -1,5 +1,6 @@
 //! ext2, ext3 and ext4, by ext4-view. It replays a dirty journal in memory.
 
+use super::super::bytes::Memory;
 use super::super::walk::Kind;
 use super::{Bytes, FileSystem, NAMES, damaged};
 use ext4_view::{Ext4, Ext4Error, Ext4Read, FileType, Metadata};
@@ -104,18 +105,5 @@ impl Ext4Read for Image {
             count if count == to.len() => Ok(()),
             _ => Err(io::Error::from(io::ErrorKind::UnexpectedEof).into()),
         }
-    }
-}
-
-/// A file of it, unpacked.
-struct Memory(Vec<u8>);
-
-impl ReadAt for Memory {
-    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
-        self.0.as_slice().read_at(buf, offset)
-    }
-
-    fn size(&self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
     }
 }

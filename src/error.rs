@@ -18,6 +18,8 @@ pub enum Stage {
     Drivers,
     /// Finds and mounts the file system that holds the image files.
     Store,
+    /// Copies what is used of the store to memory, where that is wanted.
+    Ram,
     /// Opens the image and recognises its format.
     Image,
     /// Checks the image against its checksum.
@@ -53,6 +55,7 @@ impl Stage {
             Stage::Plan => "plan",
             Stage::Drivers => "drivers",
             Stage::Store => "store",
+            Stage::Ram => "ram",
             Stage::Image => "image",
             Stage::Verify => "verify",
             Stage::Family => "family",

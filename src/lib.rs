@@ -10,6 +10,7 @@
 //! | [`plan`](stages::plan) | `Plan` | decides: defaults, conflicts, dialects; pure |
 //! | [`drivers`](stages::drivers) | `Drivers` | loads modules for what is plugged in |
 //! | [`store`](stages::store) | `Store` | finds and mounts the file system with the image files |
+//! | [`ram`](stages::ram) | `Loaded` | copies what is used of it to memory, where that is wanted |
 //! | [`image`](stages::image) | `Image` | opens the image and recognises its format |
 //! | [`verify`](stages::verify) | `Verified` | checks it, or has the kernel check each block |
 //! | [`family`](stages::family) | `Medium` | mounts the medium, recognises its family |
@@ -50,7 +51,7 @@ use error::{Result, Stage};
 use machine::Machine;
 use stages::{
     cmdline, customize, delegate, drivers, early, extensions, family, handoff, home, identity, image, layers, plan,
-    root, store, verify,
+    ram, root, store, verify,
 };
 use std::convert::Infallible;
 use sys::Sys;
@@ -63,7 +64,8 @@ pub fn boot<S: Sys>(m: &mut Machine<S>) -> Result<Infallible> {
     m.set_verbosity(plan.verbosity);
     let mut drivers = m.run(Stage::Drivers, drivers::load)?;
     let store = m.run(Stage::Store, |m| store::find(m, &plan, &mut drivers))?;
-    let image = m.run(Stage::Image, |m| image::open(m, &plan, store))?;
+    let loaded = m.run(Stage::Ram, |m| ram::load(m, &plan, store))?;
+    let image = m.run(Stage::Image, |m| image::open(m, loaded))?;
     let verified = m.run(Stage::Verify, |m| verify::check(m, &plan, &mut drivers, image))?;
     let medium = m.run(Stage::Family, |m| family::recognise(m, &plan, &mut drivers, verified))?;
     if plan.delegate || medium.wants_delegate() {

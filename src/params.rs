@@ -93,6 +93,28 @@ impl OnCorruption {
     }
 }
 
+/// Whether what is booted is copied to memory first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ToRam {
+    /// It is read from the medium.
+    #[default]
+    No,
+    /// It is copied where there is plenty of memory.
+    Auto,
+    /// It is copied where it fits.
+    Yes,
+}
+
+impl ToRam {
+    /// The values of isolde.toram.
+    pub const WORDS: [(&'static str, ToRam); 3] = [("auto", ToRam::Auto), ("yes", ToRam::Yes), ("no", ToRam::No)];
+
+    /// As isolde.toram has it.
+    pub fn word(self) -> &'static str {
+        ToRam::WORDS.iter().find(|(_, all)| *all == self).map_or("", |(word, _)| word)
+    }
+}
+
 /// What happens after a failure was reported.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFail {
@@ -156,6 +178,7 @@ pub struct Cmdline {
     pub(crate) verify: Option<Policy>,
     pub(crate) manifest_min: Option<u64>,
     pub(crate) on_corruption: Option<OnCorruption>,
+    pub(crate) to_ram: Option<ToRam>,
     pub(crate) overlay_size: Option<Size>,
     pub(crate) extensions: Option<Extras>,
     pub(crate) home: Option<HomeWish>,
@@ -237,6 +260,12 @@ pub const PARAMS: &[Param] = &[
         form: "io-error|restart|panic",
         default: "io-error",
         set: |c, v| choice(&mut c.on_corruption, v, &OnCorruption::WORDS),
+    },
+    Param {
+        key: "isolde.toram",
+        form: "auto|yes|no",
+        default: "no",
+        set: |c, v| choice(&mut c.to_ram, v, &ToRam::WORDS),
     },
     Param {
         key: "isolde.overlay-size",

@@ -24,6 +24,8 @@ pub enum Does {
     Source,
     /// It chooses what inside the medium is booted, or what is changed in it.
     Choice,
+    /// It has what is booted copied to memory.
+    ToRam,
     /// It is understood and not done yet: the log and the report say so.
     NotYet,
     /// It is for the running system, or for the family's own scripts: it stays on the command line, untouched.
@@ -36,6 +38,7 @@ impl Does {
         match self {
             Does::Source => "says where the image is",
             Does::Choice => "chooses what is booted",
+            Does::ToRam => "has the image copied to memory",
             Does::NotYet => "is not done yet; a warning says so",
             Does::Userland => "is left to the system itself",
         }

@@ -116,8 +116,8 @@ fn a_real_plan_as_a_command_line_is_the_same_plan() {
 /// Twice the same word is one warning: what a hostile line can put into the log and into the report has a bound.
 #[test]
 fn a_word_is_warned_of_once_and_a_later_no_takes_it_back() {
-    assert_eq!(render::warnings_of(&"toram ".repeat(10_000)).len(), 1);
-    assert!(render::warnings_of("toram persistence=1 toram=0 persistence=off").is_empty());
+    assert_eq!(render::warnings_of(&"todisk ".repeat(9_000)).len(), 1);
+    assert!(render::warnings_of("todisk persistence=1 todisk=0 persistence=off").is_empty());
 }
 
 /// Names of every table, each once.

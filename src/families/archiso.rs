@@ -34,7 +34,7 @@ const WORDS: &[Word] = &[
     word("archisosearchfilename", "PATH", Does::Source),
     word("archisobasedir", "DIRECTORY", Does::Choice),
     word("arch", "ARCHITECTURE", Does::Choice),
-    word("copytoram", "[y|n|auto]", Does::NotYet),
+    word("copytoram", "[y|n|auto]", Does::ToRam),
     word("copytoram_size", "SIZE", Does::NotYet),
     word("cow_spacesize", "SIZE", Does::NotYet),
     word("cow_device", "DEVICE", Does::NotYet),

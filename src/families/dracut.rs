@@ -6,7 +6,7 @@
 
 use super::{Asked, Family, Layer, Layout, NO_HABITS, Target, Way};
 use crate::source::{Named, StoreSpec};
-use crate::words::Does::{Choice, NotYet, Source, Userland};
+use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
 use std::io;
 
@@ -29,8 +29,8 @@ const WORDS: &[Word] = &[
     word("rd.live.dir", "DIRECTORY", Choice),
     word("live_dir", "DIRECTORY", Choice),
     word("rd.live.squashimg", "FILE", Choice),
-    word("rd.live.ram", "", NotYet),
-    word("live_ram", "", NotYet),
+    word("rd.live.ram", "", ToRam),
+    word("live_ram", "", ToRam),
     word("rd.live.overlay", "DEVICE[:PATH]|none", NotYet),
     word("rd.overlay", "DEVICE[:PATH]|tmpfs:OPTIONS", NotYet),
     word("rd.overlay.crypt", "DEVICE", NotYet),

@@ -29,7 +29,7 @@ const WORDS: &[Word] = &[
     word("loop", "FILE", Does::Choice),
     word("looptype", "squashfs|normal", Does::Choice),
     word("subdir", "DIRECTORY", Does::NotYet),
-    word("docache", "", Does::NotYet),
+    word("docache", "", Does::ToRam),
     word("verify", "", Does::NotYet),
     word("overlayfs", "DEVICE", Does::NotYet),
     word("aufs", "DEVICE", Does::NotYet),

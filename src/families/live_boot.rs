@@ -8,7 +8,7 @@
 use super::tree::Tree;
 use super::{Asked, Attached, Edit, Family, Layer, Layout, NO_HABITS, Pair, Way, mount_name};
 use crate::source::{Named, StoreSpec};
-use crate::words::Does::{Choice, NotYet, Source, Userland};
+use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
 use std::io;
 
@@ -42,7 +42,7 @@ const WORDS: &[Word] = &[
     word("bootid", "ID", Choice),
     word("ignore_bootid", "", Choice),
     word("live-media-offset", "BYTES", NotYet),
-    word("toram", "[FILE]", NotYet),
+    word("toram", "[FILE]", ToRam),
     word("todisk", "DEVICE", NotYet),
     word("persistence", "", NotYet),
     word("persistence-label", "NAME[,NAME]", NotYet),

@@ -17,7 +17,7 @@ const WORDS: &[Word] = &[
     word("findiso", "PATH", Does::Source),
     word("root", "LABEL=|UUID=", Does::Source),
     word("boot.shell_on_fail", "", Does::Source),
-    word("copytoram", "", Does::NotYet),
+    word("copytoram", "", Does::ToRam),
 ];
 
 const IMAGE: &str = "nix-store.squashfs";

@@ -1,4 +1,4 @@
-//! Stage 14: programs of the extensions and of the user, run in the new root.
+//! Stage 15: programs of the extensions and of the user, run in the new root.
 //!
 //! Takes   the root with its family's habits.
 //! Gives   [`Customized`]: the API mounts are in the new root, and every program has ended.

@@ -1,4 +1,4 @@
-//! Stage 11: the store's ExtensionImages, in the root.
+//! Stage 12: the store's ExtensionImages, in the root.
 //!
 //! Takes   the assembled root.
 //! Gives   [`Extended`]: every file of every extension is linked into the root.

@@ -1,4 +1,4 @@
-//! Stage 8: whose live system it is.
+//! Stage 9: whose live system it is.
 //!
 //! Takes   the verified image.
 //! Gives   [`Medium`]: the medium is mounted, and its family has said where its parts are.

@@ -1,4 +1,4 @@
-//! Stage 15: out of the initramfs, into the real init.
+//! Stage 16: out of the initramfs, into the real init.
 //!
 //! Takes   the customized root.
 //! Gives   nothing: this process becomes the real init.

@@ -1,4 +1,4 @@
-//! Stage 12: the home directories that outlive the boot.
+//! Stage 13: the home directories that outlive the boot.
 //!
 //! Takes   the extended root, and the store, which `store` mounted writable if there is a home on it.
 //! Gives   [`Inhabited`]: /home of the root is the store's directory, or the file system in its image file.

@@ -1,4 +1,4 @@
-//! Stage 13: what the family's own initrd would change in the root.
+//! Stage 14: what the family's own initrd would change in the root.
 //!
 //! Takes   the inhabited root.
 //! Gives   [`Settled`]: users, autologin, fstab and links are as after a stock boot.

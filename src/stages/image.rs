@@ -1,6 +1,6 @@
-//! Stage 6: the image file, open.
+//! Stage 7: the image file, open.
 //!
-//! Takes   the plan and the mounted store.
+//! Takes   the mounted store, or what is in its place in memory.
 //! Gives   [`Image`]: the open file and its format, read from its own first blocks. Nothing is mounted yet.
 //! Leaves  the file unread but for its superblock.
 //! Fails   when it is no image, or shorter than the file system in it says.
@@ -11,7 +11,7 @@ use crate::formats::superblock::{Format, probe};
 use crate::machine::Machine;
 use crate::op::{Place, Quoted};
 use crate::source::ImageSpec;
-use crate::stages::plan::Plan;
+use crate::stages::ram::Loaded;
 use crate::stages::store::Store;
 use crate::sys::Sys;
 use std::fmt;
@@ -56,8 +56,9 @@ impl<S: Sys> fmt::Display for Image<S> {
 }
 
 /// Opens the image.
-pub fn open<S: Sys>(machine: &mut Machine<S>, plan: &Plan, store: Store) -> Result<Image<S>> {
-    let ImageSpec::File(path) = &plan.image else {
+pub fn open<S: Sys>(machine: &mut Machine<S>, loaded: Loaded) -> Result<Image<S>> {
+    let Loaded { store, image } = loaded;
+    let ImageSpec::File(path) = &image else {
         return Ok(Image { store, source: Source::Medium });
     };
     let at = Place::store(path);

@@ -1,4 +1,4 @@
-//! Stage 9: the layers, mounted read-only.
+//! Stage 10: the layers, mounted read-only.
 //!
 //! Takes   the medium whose family is known.
 //! Gives   [`Layers`]: the medium and each layer are mounted where that family's userland expects them.

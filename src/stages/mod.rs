@@ -14,6 +14,8 @@ pub mod identity;
 pub mod image;
 pub mod layers;
 pub mod plan;
+pub mod progress;
+pub mod ram;
 pub mod root;
 pub mod store;
 pub mod verify;

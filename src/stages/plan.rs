@@ -8,11 +8,11 @@
 pub mod render;
 
 use crate::error::{Cause, Error, Result, Stage};
-use crate::families::FAMILIES;
+use crate::families::{FAMILIES, find_word};
 use crate::formats::lvm::VolumeName;
-use crate::params::{Cmdline, Extras, HomeWish, OnCorruption, Policy, Size, Verbosity};
+use crate::params::{Cmdline, Extras, HomeWish, OnCorruption, Policy, Size, ToRam, Verbosity};
 use crate::source::{ImageSpec, Named, StoreSpec};
-use crate::words::Words;
+use crate::words::{Does, Words};
 use std::fmt;
 use std::time::Duration;
 
@@ -39,6 +39,8 @@ pub struct Plan {
     pub on_corruption: OnCorruption,
     /// The image's BLAKE3, when the command line names it.
     pub digest: Option<[u8; 32]>,
+    /// Whether what is booted is copied to memory first.
+    pub to_ram: ToRam,
     /// Size of the tmpfs that takes all writes.
     pub overlay_size: Size,
     /// Whether the store's ExtensionImages are used.
@@ -86,6 +88,7 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         manifest_min: c.manifest_min.unwrap_or_default(),
         on_corruption: c.on_corruption.unwrap_or_default(),
         digest: c.blake3,
+        to_ram: c.to_ram.unwrap_or_else(|| to_ram(&c.dialects)),
         overlay_size: c.overlay_size.unwrap_or(Size::Percent(50)), // what live-boot and tmpfs itself take
         extensions: extras(c.extensions),
         home: if pristine { HomeWish::No } else { c.home.unwrap_or_default() },
@@ -96,6 +99,17 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         delegate: c.delegate,
         verbosity: c.log.unwrap_or_default(),
     })
+}
+
+/// By the dialects' words: any of them that does not say no.
+fn to_ram(words: &Words) -> ToRam {
+    let is_one = |name: &str| find_word(name).is_some_and(|word| word.does == Does::ToRam) && words.is_set(name);
+    let named: Vec<&str> = words.iter().filter(|(name, _)| is_one(name)).map(|(_, value)| value).collect();
+    match named.iter().all(|value| *value == "auto") {
+        _ if named.is_empty() => ToRam::No,
+        true => ToRam::Auto,
+        false => ToRam::Yes,
+    }
 }
 
 /// Which store and which image. `isolde.*` words overrule the dialects; dialects must agree.

@@ -1,4 +1,4 @@
-//! Stage 10: the root file system.
+//! Stage 11: the root file system.
 //!
 //! Takes   the mounted layers.
 //! Gives   [`Root`]: an overlay at [`op::NEW_ROOT`] whose writes go to memory, with the store at /isodevice in it.

@@ -55,6 +55,8 @@ pub struct Store {
     pub(super) description: String,
     pub(super) home: Option<HomeSource>,
     pub(super) access: Access,
+    /// Bytes of what is in its place in memory; `None` while it is the medium's.
+    pub(super) in_memory: Option<u64>,
 }
 
 impl fmt::Display for Store {
@@ -234,7 +236,7 @@ fn attempt<S: Sys>(
         machine.warn(&format!("{}: {text}", candidate.describe()));
     }
     let device = candidate.device.name.clone();
-    Ok(Some(Store { device, format, description: candidate.describe(), home, access }))
+    Ok(Some(Store { device, format, description: candidate.describe(), home, access, in_memory: None }))
 }
 
 /// The header of Windows' hibernation file; after a wake-up it begins otherwise.

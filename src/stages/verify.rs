@@ -1,4 +1,4 @@
-//! Stage 7: the image is the one that was meant.
+//! Stage 8: the image is the one that was meant.
 //!
 //! Takes   the open image.
 //! Gives   [`Verified`]; only [`check`] makes one, so no later stage can mount unchecked bytes.
@@ -12,7 +12,8 @@
 pub mod hash;
 pub mod ledger;
 pub mod lists;
-mod progress;
+mod measure;
+
 mod tree;
 pub mod wanted;
 
@@ -28,7 +29,7 @@ use crate::stages::plan::Plan;
 use crate::stages::store::Store;
 use crate::sys::{self, Kind, Sys};
 use ledger::Ledger;
-use progress::Skip;
+use measure::Skip;
 use std::fmt;
 use wanted::{Wanted, hex};
 
@@ -165,7 +166,7 @@ fn compare<S: Sys>(machine: &mut Machine<S>, wanted: Wanted, path: &str, file: &
             (entry.blake3, MANIFEST.to_owned())
         }
     };
-    let Some(got) = progress::measure(machine, path, file, skip).map_err(|e| Error { doing: doing(path), ..e })? else {
+    let Some(got) = measure::measure(machine, path, file, skip).map_err(|e| Error { doing: doing(path), ..e })? else {
         machine.warn(&format!("{}: the check was skipped at the console", Quoted(path)));
         return Ok(Trust::NotAsked("skipped at the console"));
     };

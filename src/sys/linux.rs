@@ -139,6 +139,21 @@ impl Sys for Linux {
         paths::open(at, OFlags::RDWR).map(File::from)
     }
 
+    fn create(&mut self, at: &Place, executable: bool) -> io::Result<File> {
+        let file = File::from(paths::open(at, OFlags::RDWR | OFlags::CREATE | OFlags::EXCL)?);
+        rustix::fs::fchmod(&file, Mode::from_raw_mode(if executable { 0o755 } else { 0o644 }))?;
+        Ok(file)
+    }
+
+    fn copy(&mut self, from: &File, to: &File, offset: u64, length: u64) -> io::Result<u64> {
+        let length = usize::try_from(length).map_err(io::Error::other)?;
+        from.will_need(offset + length as u64, length as u64);
+        let mut bytes = vec![0; length];
+        let count = crate::formats::read_full(from, &mut bytes, offset)?;
+        to.write_all_at(bytes.get(..count).unwrap_or_default(), offset)?;
+        Ok(count as u64)
+    }
+
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
         paths::kind(at)
     }

@@ -199,6 +199,12 @@ pub trait Sys {
     /// Opens for reading and writing, for an image that the user writes to.
     fn open_writable(&mut self, at: &Place) -> io::Result<Self::File>;
 
+    /// Makes an empty file; its folder must exist.
+    fn create(&mut self, at: &Place, executable: bool) -> io::Result<Self::File>;
+
+    /// Copies bytes to the same place of another file; gives how many, at most `length`, and 0 at the end.
+    fn copy(&mut self, from: &Self::File, to: &Self::File, offset: u64, length: u64) -> io::Result<u64>;
+
     /// What stands there; `None` when nothing does.
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>>;
 
@@ -306,6 +312,14 @@ pub fn read<S: Sys>(sys: &S, at: &Place, limit: u64) -> io::Result<Vec<u8>> {
             return Err(too_large(bytes.len() as u64, limit));
         }
     }
+}
+
+/// Bytes of memory that are free without swapping (MemAvailable in proc_meminfo(5)).
+pub fn available_memory<S: Sys>(sys: &S) -> Option<u64> {
+    let text = read(sys, &Place::at("/proc/meminfo"), 1 << 16).ok()?;
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn too_large(size: u64, limit: u64) -> io::Error {

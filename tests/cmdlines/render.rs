@@ -59,6 +59,7 @@ fn lines(plan: Plan) -> Vec<String> {
         manifest_min,
         on_corruption,
         digest,
+        to_ram,
         overlay_size,
         extensions,
         home,
@@ -88,6 +89,7 @@ fn lines(plan: Plan) -> Vec<String> {
     add(policy != usual.policy, "verify", policy.word().to_owned());
     add(manifest_min != usual.manifest_min, "manifest-min", manifest_min.to_string());
     add(on_corruption != usual.on_corruption, "oncorruption", on_corruption.word().to_owned());
+    add(to_ram != usual.to_ram, "toram", to_ram.word().to_owned());
     add(overlay_size != usual.overlay_size, "overlay-size", overlay_size.to_string());
     add(extensions != usual.extensions, "extensions", extras_word(extensions).to_owned());
     add(home != usual.home, "home", home_word(home));

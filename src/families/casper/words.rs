@@ -1,6 +1,6 @@
 //! casper's dialect (casper(7); parse_cmdline of scripts/casper; the scripts in casper-bottom).
 
-use crate::words::Does::{Choice, NotYet, Source, Userland};
+use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
 use crate::words::{Word, word};
 
 /// A word that the scripts of the initrd read, and the native duties where these are missing, is `Userland`: it stays as
@@ -14,7 +14,7 @@ pub(super) const WORDS: &[Word] = &[
     word("uuid", "UUID", Choice),
     word("ignore_uuid", "", Choice),
     word("live-media-offset", "BYTES", NotYet),
-    word("toram", "[FILE]", NotYet),
+    word("toram", "[FILE]", ToRam),
     word("todisk", "DEVICE", NotYet),
     word("persistent", "", NotYet),
     word("persistent-path", "DIRECTORY", NotYet),

@@ -44,6 +44,7 @@ struct StoreReport<'a> {
     description: &'a str,
     writable: bool,
     refused: Option<&'a str>,
+    in_memory: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -109,6 +110,7 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
             device: format!("/dev/{}", store.device),
             fstype: store.format.name(),
             description: &store.description,
+            in_memory: store.in_memory,
             writable: store.access == Access::ReadWrite,
             refused: match &store.access {
                 Access::Refused(why) => Some(why.as_str()),

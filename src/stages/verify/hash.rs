@@ -3,6 +3,7 @@
 //! BLAKE3 is a tree: each subtree of 4 MiB is hashed by itself, by whichever thread is free, and the results are merged.
 //! The file is read, not mapped: a medium that fails then gives an error and not SIGBUS, which would end process 1.
 
+pub use crate::stages::progress::Progress;
 use crate::sys::Advise;
 use blake3::hazmat::{ChainingValue, HasherExt, Mode, left_subtree_len, merge_subtrees_non_root, merge_subtrees_root};
 use blake3::{Hash, Hasher};
@@ -19,15 +20,6 @@ const SUBTREE: u64 = 4 << 20;
 const STEP: usize = 256 << 10;
 /// How long the caller's progress function is left alone at most.
 const TICK: Duration = Duration::from_millis(250);
-
-/// How far it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Progress {
-    /// Bytes hashed.
-    pub done: u64,
-    /// Bytes in all.
-    pub total: u64,
-}
 
 /// Hashes the whole file. `progress` is called several times a second, on the caller's thread.
 ///

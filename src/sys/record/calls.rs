@@ -6,6 +6,7 @@
 use super::mounts::Mounted;
 use super::tree::{File, Generated, Node};
 use super::{Behaviour, Content, Ending, Record, World};
+use crate::formats::ReadAt;
 use crate::op::{ImageMount, Op, Place, Program, Verity};
 use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys, User};
 use rustix::io::Errno;
@@ -95,6 +96,25 @@ impl Sys for Record {
             record.space.writable_file(at)?;
             Ok(File { writable: true, ..record.handle(at)? })
         })
+    }
+
+    fn create(&mut self, at: &Place, executable: bool) -> io::Result<File> {
+        self.change(format!("create {at}"), |record| record.space.put_file(at, Arc::default(), executable))?;
+        let mut file = self.open(at)?;
+        file.name = at.full().to_string_lossy().into_owned();
+        Ok(file)
+    }
+
+    /// All at once: the file system in it comes along.
+    fn copy(&mut self, from: &File, to: &File, offset: u64, length: u64) -> io::Result<u64> {
+        let count = ReadAt::size(from)?.saturating_sub(offset).min(length);
+        let (at, content) = (Place::at(&to.name), from.content.clone());
+        from.read_at(&mut vec![0; usize::try_from(count).map_err(io::Error::other)?], offset)?;
+        if offset > 0 {
+            return Ok(count);
+        }
+        let text = format!("cp {} {at}", from.name);
+        self.change(text, |record| record.space.refill(&at, content)).map(|()| count)
     }
 
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {

@@ -64,7 +64,20 @@ impl Namespace {
 
     /// A program.
     pub(super) fn install(&mut self, at: &Place) -> io::Result<()> {
-        let node = Node::File { content: Arc::new(Content::from("init")), executable: true };
+        self.put_file(at, Arc::new(Content::from("init")), true)
+    }
+
+    /// What a file holds from now on.
+    pub(super) fn refill(&mut self, at: &Place, content: Arc<Content>) -> io::Result<()> {
+        match self.node(&self.locate(at)?) {
+            Some(Node::File { executable, .. }) => self.put_file(at, content, *executable),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    /// A file, whether there was one before or not.
+    pub(super) fn put_file(&mut self, at: &Place, content: Arc<Content>, executable: bool) -> io::Result<()> {
+        let node = Node::File { content, executable };
         match self.look_up(at, Last::Follow)? {
             Found::Missing { folder, name } => self.put(&folder, &name, node),
             Found::There(there) => {

@@ -3,7 +3,7 @@
 use super::*;
 use crate::families::FAMILIES;
 use crate::params::Size;
-use crate::params::{OnCorruption, Policy};
+use crate::params::{OnCorruption, Policy, ToRam};
 use crate::stages::cmdline::parse;
 use crate::words::{Does, Words};
 use proptest::prelude::*;
@@ -127,14 +127,15 @@ fn plans() -> impl Strategy<Value = Plan> {
     let on_corruption = prop::sample::select(OnCorruption::WORDS.to_vec()).prop_map(|(_, all)| all);
     let trust = (policy, any::<u64>(), on_corruption);
     let seconds = || (0_u64..=86_400).prop_map(Duration::from_secs);
-    let limits = (seconds(), trust, size(), seconds());
+    let to_ram = prop::sample::select(ToRam::WORDS.to_vec()).prop_map(|(_, wish)| wish);
+    let limits = (seconds(), trust, (to_ram, size()), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
     let all = (what, limits, adds, opens);
     all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens)| {
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
-        let (wait, (policy, manifest_min, on_corruption), overlay_size, program_limit) = limits;
+        let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size), program_limit) = limits;
         let (extensions, home, customize, init, delegate, debug) = adds;
         let verbosity = if debug { Verbosity::Debug } else { Verbosity::Info };
         let image = path.map_or(ImageSpec::Medium, ImageSpec::File);
@@ -153,6 +154,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             manifest_min,
             on_corruption,
             digest,
+            to_ram,
             overlay_size,
             extensions,
             home,

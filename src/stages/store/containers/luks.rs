@@ -185,10 +185,7 @@ fn key_file<S: Sys>(machine: &mut Machine<S>, path: &str) -> Option<Secret> {
 
 /// KiB that a key may take: what is free without swapping, but for an eighth (kernel: proc.rst, MemAvailable).
 fn free_memory<S: Sys>(machine: &Machine<S>) -> u64 {
-    let text = sys::read(machine.sys(), &Place::at("/proc/meminfo"), 1 << 16).unwrap_or_default();
-    let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));
-    let free: u64 = line.and_then(|line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0);
+    let free = sys::available_memory(machine.sys()).unwrap_or_default() / 1024;
     free - free / 8
 }
 

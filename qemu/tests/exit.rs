@@ -6,7 +6,7 @@
 mod common;
 
 use common::disks::{assert_unmounted, partition};
-use common::{Booted, build, folder, machine};
+use common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk};
@@ -33,4 +33,32 @@ fn an_image_file_with_a_home_on_vfat_is_clean_and_so_is_the_stick() {
     let copied = Command::new("mcopy").args(["-o", "-n", "-i"]).arg(&partition).arg("::/home.img").arg(&inner).status();
     assert!(copied.unwrap().success());
     assert_unmounted(&["e2fsck", "-f", "-n"], &inner);
+}
+
+#[test]
+fn a_stick_that_was_copied_to_memory_can_be_taken_out_and_the_system_still_stops() {
+    let iso = fixtures::fedora_like().unwrap();
+    let store = Store::new(FileSystem::Ext4, "STICK").copy("/fedora.iso", &iso.path);
+    let image = build("exit-ram", &store);
+    let words = format!(
+        "{} rd.live.ram isolde.verify=require isolde.blake3={}",
+        iso.stock_words("/fedora.iso"),
+        digest(&iso.path)
+    );
+    let machine = machine("exit-ram", &iso, Form::Init, &words).memory(3072).disk(stick(&image));
+    let mut booted = Booted::start(&machine);
+    let report = booted.report();
+    assert!(report["store"]["in_memory"].as_u64().unwrap() >= iso.path.metadata().unwrap().len(), "{report}");
+    assert_eq!(report["check"]["source"], "isolde.blake3", "the copy is what was checked");
+    assert_eq!(booted.ask("grep -c /dev/sd /proc/mounts || true"), "0");
+    booted.vm.unplug("stick").unwrap();
+    // Everything of the root can still be read, and not only what was read before.
+    booted.ask("echo 3 >/proc/sys/vm/drop_caches; cat /usr/bin/* >/dev/null");
+    booted.power_off();
+}
+
+fn digest(path: &std::path::Path) -> String {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path).unwrap()).unwrap();
+    hasher.finalize().to_hex().to_string()
 }

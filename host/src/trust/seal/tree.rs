@@ -4,10 +4,11 @@ use crate::trust::measure::Made;
 use crate::trust::replace::replace;
 use anyhow::{Context, Result};
 use isolde::formats::manifest::Verity;
-use isolde::formats::superblock::probe;
+use isolde::formats::superblock::{Format, probe};
 use isolde::formats::verity::{Algorithm, SuperBlock};
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// Bytes of a new salt, as veritysetup makes it.
@@ -22,11 +23,10 @@ const HASH_BLOCK: u32 = 4096;
 /// With the salt of the tree before: that of an unchanged image is then the same, and is at no time one that the manifest
 /// does not know.
 pub fn head(file: &File, size: u64, salt: Option<Vec<u8>>) -> Result<Option<SuperBlock>> {
-    let block = [4096, 2048, 1024, 512].into_iter().find(|&block| size.is_multiple_of(u64::from(block)));
-    let Some(data_block) = block.filter(|_| size > 0) else { return Ok(None) };
-    if probe(file)?.is_none() {
-        return Ok(None);
-    }
+    let Some(superblock) = probe(file)?.filter(|_| size > 0) else { return Ok(None) };
+    let largest = largest_block(file, superblock.format)?;
+    let fits = |&block: &u32| block <= largest && size.is_multiple_of(u64::from(block));
+    let Some(data_block) = [4096, 2048, 1024, 512].into_iter().find(fits) else { return Ok(None) };
     let mut random = [0; SALT + UUID];
     File::open("/dev/urandom").and_then(|mut file| file.read_exact(&mut random)).context("/dev/urandom")?;
     let (new, uuid) = random.split_at(SALT);
@@ -34,6 +34,27 @@ pub fn head(file: &File, size: u64, salt: Option<Vec<u8>>) -> Result<Option<Supe
     let (uuid, data_blocks) = (uuid.try_into()?, size / u64::from(data_block));
     let algorithm = Algorithm::Sha256;
     Ok(Some(SuperBlock { uuid, algorithm, data_block, hash_block: HASH_BLOCK, data_blocks, salt }))
+}
+
+/// The largest blocks of a device on which the kernel mounts that file system. A device of dm-verity has those of its tree
+/// (kernel: drivers/md/dm-verity-target.c, `verity_io_hints`).
+fn largest_block(file: &File, format: Format) -> Result<u32> {
+    let shift = |at: u64| -> Result<u32> {
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).context("the file system's own block size")?;
+        Ok(byte[0].into())
+    };
+    let size = |shift: u32| 1_u32.checked_shl(shift).unwrap_or_default();
+    Ok(match format {
+        // Of a disc's sectors (fs/isofs/inode.c).
+        Format::Iso9660 => 2048,
+        // Of its own: s_log_block_size counts from 1024 (fs/ext4/ext4.h), blkszbits from 1 (fs/erofs/erofs_fs.h).
+        Format::Ext2 | Format::Ext3 | Format::Ext4 => size(shift(1024 + 24)?.saturating_add(10)),
+        Format::Erofs => size(shift(1024 + 12)?),
+        // It reads bytes through whatever blocks there are (fs/squashfs/super.c).
+        Format::Squashfs => 4096,
+        _ => 512,
+    })
 }
 
 /// Writes the tree that was made, and gives what it is trusted by.

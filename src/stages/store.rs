@@ -23,12 +23,11 @@ use crate::op::{Op, Place, STORE};
 use crate::source::{ImageSpec, StoreSpec};
 use crate::stages::drivers::Drivers;
 use crate::stages::plan::Plan;
-use crate::sys::{Kind, Sys};
+use crate::sys::{BlockDevice, Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
 use containers::Containers;
 use home_source::HomeSource;
 use rustix::mount::MountFlags;
-use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 use waiting::{Waiting, Wish};
@@ -70,21 +69,21 @@ impl fmt::Display for Store {
 pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers) -> Result<Store> {
     let mut waiting = Waiting::new(machine.sys().now(), plan.wait);
     let mut candidates = Candidates::default();
-    let mut searched: BTreeSet<String> = BTreeSet::new();
+    let mut searched: Vec<BlockDevice> = Vec::new();
     let mut containers = Containers::default();
     candidates.refresh(machine, &plan.store)?;
     loop {
-        searched.retain(|name| candidates.has(name));
+        searched.retain(|device| candidates.holds(device));
         let settles_at = drivers.usb_settles_at(machine);
         let is_settled = settles_at.is_some_and(|at| at <= machine.sys().now()) || waiting.is_over(machine);
         let fitting = choose(&plan.store, candidates.all()).into_iter();
         let fitting: Vec<Candidate> =
-            fitting.filter(|candidate| !searched.contains(&candidate.device.name)).cloned().collect();
+            fitting.filter(|candidate| !searched.contains(&candidate.device)).cloned().collect();
         let (mut without_file, mut unsettled) = (None, false);
         for candidate in &fitting {
             if plan.store == StoreSpec::Any {
                 if let Some(reason) = reason_against(candidate, candidates.all()) {
-                    searched.insert(candidate.device.name.clone());
+                    searched.push(candidate.device.clone());
                     machine.warn(&format!("passed over: {}: {reason}", candidate.describe()));
                     continue;
                 }
@@ -94,7 +93,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
                     continue;
                 }
             }
-            searched.insert(candidate.device.name.clone());
+            searched.push(candidate.device.clone());
             match attempt(machine, plan, drivers, candidate, &mut containers, &candidates) {
                 Ok(Some(store)) => {
                     // A clone may have come since the last look.

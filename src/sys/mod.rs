@@ -49,6 +49,9 @@ pub struct BlockDevice {
     pub disk: Option<String>,
     /// The partition's number.
     pub partition: Option<u32>,
+    /// The kernel's number of the disk, which no other has had since it started: a name is given to the next one at once.
+    /// Before kernel 5.15 there is none.
+    pub sequence: Option<u64>,
     /// Size in bytes.
     pub size: u64,
     /// Removable, or on USB: searched first.

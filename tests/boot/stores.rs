@@ -4,7 +4,7 @@ use super::harness::{Outcome, boot};
 use super::invariants;
 use super::worlds::*;
 use isolde::sys::Level;
-use isolde::sys::record::{Arrival, Content, Ending, Medium, Tree, World};
+use isolde::sys::record::{Arrival, Arrives, Content, Ending, Medium, Tree, World};
 use proptest::prelude::*;
 
 const SEARCH: &str = "boot=live components findiso=/iso/debian.iso quiet";
@@ -142,7 +142,7 @@ proptest! {
             // Only one of them has the identity; the other two come when they like.
             let mut world = arriving(&by_uuid(), &[first, second, third]);
             for arrival in world.arrivals.iter_mut() {
-                if let isolde::sys::record::Arrives::Device(device, content) = &mut arrival.what
+                if let Arrives::Device(device, content) = &mut arrival.what
                     && device.name != "sdc2"
                 {
                     *content = Content::image(&ext4(store()).identified("11111111-2222-3333-4444-555555555555"));
@@ -150,6 +150,18 @@ proptest! {
             }
             prop_assert_eq!(store_of(&boot(&world)), "/dev/sdc2");
         }
+    }
+}
+
+/// Between two looks a stick was pulled out, which is why it could not be read, and another one has its name and its size.
+#[test]
+fn a_stick_with_the_name_of_one_that_is_gone_is_another_stick() {
+    let good = partition("sdb1", &ext4(store()));
+    let Arrives::Device(device, _) = &good.what else { unreachable!("a partition is a device") };
+    let unreadable = disk("sdb1", Content::new(vec![0; usize::try_from(device.size).unwrap()]));
+    for line in [SEARCH.to_owned(), by_uuid()] {
+        let outcome = boot(&with(machine(&line), [unreadable.clone(), good.clone().after(5)]));
+        assert_eq!(store_of(&outcome), "/dev/sdb1");
     }
 }
 

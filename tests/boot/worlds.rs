@@ -52,6 +52,7 @@ pub fn disk(name: &str, content: Content) -> Arrival {
         name: name.into(),
         disk: number.map(|_| disk.into()),
         partition: number,
+        sequence: None,
         size: content.size(),
         removable: true,
         bus: Bus::Usb,

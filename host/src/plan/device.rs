@@ -106,7 +106,7 @@ fn node(spec: &StoreSpec) -> Option<&str> {
 fn device(name: &str, disk: Option<(String, u32)>, size: u64, content: Content) -> Arrival {
     let (disk, partition) = disk.unzip();
     let (name, removable, bus) = (name.to_owned(), true, Bus::Usb);
-    let device = BlockDevice { name, disk, partition, size, removable, bus, mapped: None };
+    let device = BlockDevice { name, disk, partition, sequence: None, size, removable, bus, mapped: None };
     Arrival::now(Arrives::Device(device, content))
 }
 

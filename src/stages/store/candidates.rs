@@ -96,6 +96,11 @@ impl Candidates {
         self.known.contains_key(name)
     }
 
+    /// Whether it is this very device that has the name.
+    pub(super) fn holds(&self, device: &BlockDevice) -> bool {
+        self.known.get(&device.name).is_some_and(|known| known.device == *device)
+    }
+
     /// Every device that a person would recognise.
     pub(super) fn describe(&self) -> Vec<String> {
         self.all().map(Candidate::describe).collect()
@@ -167,7 +172,8 @@ mod tests {
         let partition = name.find(|c: char| c.is_ascii_digit()).map(|_| 1);
         let bus = if removable { Bus::Usb } else { Bus::Ata };
         let name = name.to_owned();
-        let device = BlockDevice { name, disk: None, partition, size: 1 << 20, removable, bus, mapped: None };
+        let device =
+            BlockDevice { name, disk: None, partition, sequence: None, size: 1 << 20, removable, bus, mapped: None };
         let superblock = label.map(|l| Superblock {
             format: Format::Ext4,
             uuid: Some("AB-CD".into()),

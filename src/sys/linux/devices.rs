@@ -40,10 +40,11 @@ pub(super) fn block_devices() -> io::Result<Vec<BlockDevice>> {
         let path = std::fs::read_link(&folder).unwrap_or_default();
         let disk = partition.and_then(|_| path.parent()?.file_name()?.to_str().map(str::to_owned));
         let of_disk = Path::new("/sys/class/block").join(disk.as_deref().unwrap_or(&name));
+        let sequence = number(&of_disk.join("diskseq"));
         let bus = bus(&path);
         let removable = bus == Bus::Usb || number(&of_disk.join("removable")) == Some(1);
         let mapped = std::fs::read_to_string(folder.join("dm/name")).ok().map(|name| name.trim_end().to_owned());
-        devices.push(BlockDevice { name, disk, partition, size, removable, bus, mapped });
+        devices.push(BlockDevice { name, disk, partition, sequence, size, removable, bus, mapped });
     }
     inherit(&mut devices);
     devices.sort_unstable_by(|a, b| a.name.cmp(&b.name));

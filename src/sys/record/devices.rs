@@ -28,6 +28,8 @@ pub(super) struct Devices {
     pub(super) now: Duration,
     coming: Vec<Arrival>,
     pub(super) plugged: BTreeMap<String, Plugged>,
+    /// How many were plugged in so far.
+    count: u64,
     pub(super) modaliases: BTreeSet<String>,
     events: Option<Vec<Event>>,
     pub(super) consoles_open: bool,
@@ -45,6 +47,7 @@ impl Devices {
             now: Duration::ZERO,
             coming,
             plugged: BTreeMap::new(),
+            count: 0,
             modaliases: BTreeSet::new(),
             events: None,
             consoles_open: false,
@@ -116,6 +119,8 @@ impl Devices {
             }
             let event = match arrival.what {
                 Arrives::Device(device, content) => {
+                    self.count += 1;
+                    let device = BlockDevice { sequence: Some(self.count), ..device };
                     let content = Arc::new(content);
                     self.plugged.insert(device.name.clone(), Plugged { device, content });
                     Event::Block

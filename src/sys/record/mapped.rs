@@ -29,7 +29,7 @@ impl Record {
         self.maps += 1;
         let removable = below.iter().any(|(device, _)| device.removable);
         let (name, bus, mapped) = (node.clone(), Bus::Mapped, Some(mapping.name.clone()));
-        let device = BlockDevice { name, disk: None, partition: None, size, removable, bus, mapped };
+        let device = BlockDevice { name, disk: None, partition: None, sequence: None, size, removable, bus, mapped };
         self.devices.made(Plugged { device, content });
         self.mapped.insert(node, mapping.clone());
         self.make_nodes();

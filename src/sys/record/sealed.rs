@@ -39,7 +39,8 @@ impl Record {
         self.maps += 1;
         let (name, size, content) = (node.clone(), ReadAt::size(image)?, image.content.clone());
         let (bus, mapped) = (Bus::Mapped, Some(verity.name.clone()));
-        let device = BlockDevice { name, disk: None, partition: None, size, removable: false, bus, mapped };
+        let device =
+            BlockDevice { name, disk: None, partition: None, sequence: None, size, removable: false, bus, mapped };
         self.devices.made(Plugged { device, content });
         let (name, uuid) = (verity.name.clone(), verity.uuid.clone());
         self.mapped.insert(node.clone(), Mapping { name, uuid, writable: false, parts: Vec::new() });

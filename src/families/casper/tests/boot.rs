@@ -22,6 +22,7 @@ fn world(end: End) -> World {
         name: "sda1".into(),
         disk: Some("sda".into()),
         partition: Some(1),
+        sequence: None,
         size: store.size(),
         removable: true,
         bus: Bus::Usb,

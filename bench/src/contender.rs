@@ -1,8 +1,9 @@
 //! Who is measured, and on what machine.
 //!
-//! All contenders boot from the same stick image, which holds both ISOs on ext4, with the same firmware-less machine, the
-//! kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd, where one has
-//! no initrd of the ISO at all, and in one word: Isolde's menus name the store by its UUID.
+//! All contenders but one boot from the same stick image, which holds both ISOs on ext4, with the same firmware-less
+//! machine, the kernel and initrd of the ISO itself, and the words of the ISO's own menu. They differ in the second initrd,
+//! where one has no initrd of the ISO at all, and in one word: Isolde's menus name the store by its UUID. The one whose boot
+//! is checked has a stick of its own, sealed, as everybody would otherwise read its manifest.
 
 use std::fmt;
 use std::fs;
@@ -10,9 +11,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
+use isolde::formats::manifest::{PLACE, SIGNATURE};
 use isolde_host::mkinitrd;
+use isolde_host::trust::{keygen, seal};
 use isolde_mkinitrd::cli::Options;
-use isolde_mkinitrd::{Compression, Form, Source};
+use isolde_mkinitrd::{Compression, Destination, Form, Source};
 use isolde_qemu::fixtures::{self, Iso};
 use isolde_qemu::machine::{Disk, Machine};
 use isolde_qemu::store::{FileSystem, Store};
@@ -37,6 +40,8 @@ pub enum Contender {
     IsoldeSearch,
     /// The Debian ISO with Isolde and the modules it needs as the only initrd.
     IsoldeStandalone,
+    /// The Debian ISO with Isolde on a sealed stick: manifest and signature are checked, and dm-verity checks what is read.
+    IsoldeVerity,
     /// The Fedora-like ISO with its own initrd.
     Dracut,
     /// The Fedora-like ISO with Isolde.
@@ -51,13 +56,14 @@ enum Second {
     Nothing,
     Isolde,
     Standalone,
+    Sealed,
     Floor,
 }
 
 impl Contender {
     /// Is it Isolde that is measured here?
     pub fn is_isolde(self) -> bool {
-        matches!(self.second(), Second::Isolde | Second::Standalone)
+        matches!(self.second(), Second::Isolde | Second::Standalone | Second::Sealed)
     }
 
     fn second(self) -> Second {
@@ -65,6 +71,7 @@ impl Contender {
             Self::LiveBoot | Self::Dracut => Second::Nothing,
             Self::IsoldeDebian | Self::IsoldeSearch | Self::IsoldeFedora => Second::Isolde,
             Self::IsoldeStandalone => Second::Standalone,
+            Self::IsoldeVerity => Second::Sealed,
             Self::Floor => Second::Floor,
         }
     }
@@ -81,6 +88,7 @@ impl fmt::Display for Contender {
             Self::IsoldeDebian => "isolde-debian",
             Self::IsoldeSearch => "isolde-search",
             Self::IsoldeStandalone => "isolde-standalone",
+            Self::IsoldeVerity => "isolde-verity",
             Self::Dracut => "dracut",
             Self::IsoldeFedora => "isolde-fedora",
             Self::Floor => "floor",
@@ -94,12 +102,14 @@ pub struct Bench {
     debian: Iso,
     fedora: Iso,
     stick: PathBuf,
+    sealed_stick: PathBuf,
     logs: PathBuf,
     bus: Bus,
     words: String,
     init: PathBuf,
     isolde: PathBuf,
     standalone: PathBuf,
+    sealed: PathBuf,
     floor: PathBuf,
 }
 
@@ -124,18 +134,24 @@ impl Bench {
             debian,
             fedora,
             stick,
+            sealed_stick: work.join("sealed-stick.img"),
             logs: work.join("logs"),
             bus,
             words: words.to_owned(),
             init: init.to_owned(),
             isolde: work.join("isolde.img"),
             standalone: work.join("standalone.img"),
+            sealed: work.join("sealed.img"),
             floor: work.join("floor.img"),
         };
         for (second, program, to) in [(Second::Isolde, init, &bench.isolde), (Second::Floor, floor, &bench.floor)] {
             if contenders.iter().any(|contender| contender.second() == second) {
-                second_initrd(program, to)?;
+                second_initrd(program, Vec::new(), to)?;
             }
+        }
+        if contenders.contains(&Contender::IsoldeVerity) {
+            let key = sealed_stick(work, &bench.debian, &bench.sealed_stick).context("the sealed stick")?;
+            second_initrd(init, vec![key], &bench.sealed)?;
         }
         if contenders.contains(&Contender::IsoldeStandalone) {
             only_initrd(init, &bench.debian, &bench.standalone)?;
@@ -155,16 +171,18 @@ impl Bench {
             Second::Nothing => {}
             Second::Isolde => initrds.push(&self.isolde),
             Second::Standalone => initrds = vec![&self.standalone],
+            Second::Sealed => {
+                initrds.push(&self.sealed);
+                words = format!("{words} isolde.verify=signed");
+            }
             Second::Floor => {
                 initrds.push(&self.floor);
                 words = format!("{words} -- {}", self.bus.word());
             }
         }
-        Machine::direct(&contender.to_string(), &self.logs, &iso.kernel, &initrds, &words).disk(Disk::new(
-            "stick",
-            &self.stick,
-            self.bus.machine(),
-        ))
+        let stick = if contender == Contender::IsoldeVerity { &self.sealed_stick } else { &self.stick };
+        let machine = Machine::direct(&contender.to_string(), &self.logs, &iso.kernel, &initrds, &words);
+        machine.disk(Disk::new("stick", stick, self.bus.machine()))
     }
 
     /// Where the report of Isolde's last boot is kept: it tells where the time went.
@@ -194,9 +212,34 @@ fn place(iso: &Iso) -> String {
     format!("/boot/iso/{}", iso.file_name())
 }
 
-/// Writes a second initrd as `isolde-mkinitrd` does without options.
-fn second_initrd(program: &Path, to: &Path) -> Result<()> {
-    let plan = isolde_mkinitrd::plan(Form::Init, Source::open(program)?, Vec::new())?;
+/// A stick with the Debian ISO, sealed with a new key; the key's public half, for the initrd.
+fn sealed_stick(work: &Path, iso: &Iso, to: &Path) -> Result<(Destination, Source)> {
+    let folder = tempfile::tempdir_in(work).context("a folder for the store")?;
+    let (key, root) = (folder.path().join("owner"), folder.path().join("store"));
+    let path = place(iso);
+    let below = |path: &str| root.join(path.trim_start_matches('/'));
+    fs::create_dir_all(below("boot/iso")).context("the store")?;
+    fs::copy(&iso.path, below(&path)).with_context(|| format!("copy {}", iso.path.display()))?;
+    keygen::make(&key)?;
+    let key = |ending: &str| PathBuf::from(format!("{}.{ending}", key.display()));
+    seal::seal(&seal::Args {
+        store: root.clone(),
+        files: Vec::new(),
+        key: Some(key("key")),
+        verify: None,
+        no_verity: false,
+    })?;
+    let mut store = Store::new(FileSystem::Ext4, "STICK").uuid(UUID);
+    for path in [path.clone(), format!("{path}.verity"), format!("/{PLACE}"), format!("/{SIGNATURE}")] {
+        store = store.copy(&path, &below(&path));
+    }
+    store.build(to)?;
+    Ok((Destination::parse("/isolde/keys/owner.pub")?, Source::open(&key("pub"))?))
+}
+
+/// Writes a second initrd as `isolde-mkinitrd` does without options, but for the files that are added.
+fn second_initrd(program: &Path, add: Vec<(Destination, Source)>, to: &Path) -> Result<()> {
+    let plan = isolde_mkinitrd::plan(Form::Init, Source::open(program)?, add)?;
     let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0)?;
     isolde_mkinitrd::output::save(to, &bytes)?;
     Ok(())

@@ -1,9 +1,11 @@
 //! Measures Isolde against live-boot, dracut and the bare floor, in one run on one machine. See README.md.
 
 mod boot;
+mod cache;
 mod contender;
 mod hashing;
 mod results;
+mod sealing;
 mod statistics;
 mod targets;
 mod trace;
@@ -67,6 +69,8 @@ enum Part {
     Boots,
     /// The hashing
     Hashing,
+    /// The sealing
+    Sealing,
 }
 
 impl Bus {
@@ -98,6 +102,10 @@ fn main() -> Result<()> {
     if !cli.skip.contains(&Part::Hashing) {
         eprintln!("hashing 1 GiB, {} rounds …", hashing::ROUNDS);
         results.hashing = Some(hashing::measure(&work)?);
+    }
+    if !cli.skip.contains(&Part::Sealing) {
+        eprintln!("sealing 1 GiB, {} rounds …", hashing::ROUNDS);
+        results.sealing = sealing::measure(&work)?;
     }
     if !cli.skip.contains(&Part::Boots) {
         let init = cli.init.clone().unwrap_or_else(|| beside("isolde-init"));

@@ -6,8 +6,10 @@ use std::fs;
 use serde::Serialize;
 
 use crate::boot::Boot;
+use crate::cache::State;
 use crate::contender::Contender;
-use crate::hashing::Hashing;
+use crate::hashing::{Hashing, Speed};
+use crate::sealing::Sealing;
 use crate::statistics::Spread;
 use crate::targets::{Target, targets};
 
@@ -26,6 +28,8 @@ pub struct Results {
     pub sizes: Option<Sizes>,
     /// Hashing, unless left out.
     pub hashing: Option<Hashing>,
+    /// Sealing in both states; nothing when it was left out.
+    pub sealing: Vec<Sealing>,
 }
 
 /// All boots of one contender.
@@ -81,7 +85,7 @@ impl Results {
     pub fn new(bus: &str, words: &str) -> Self {
         let machine = machine(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
         let (bus, words) = (bus.to_owned(), words.to_owned());
-        Self { machine, bus, words, series: Vec::new(), sizes: None, hashing: None }
+        Self { machine, bus, words, series: Vec::new(), sizes: None, hashing: None, sealing: Vec::new() }
     }
 
     /// Median of a contender, when it was measured.
@@ -136,15 +140,30 @@ impl fmt::Display for Results {
             writeln!(f, "initrds, bytes: standalone {standalone}; the ISO's own {stock} and ours {second_initrd}")?;
         }
         if let Some(hashing) = &self.hashing {
-            let threads = hashing.threads;
-            writeln!(f, "\nhashing 1 GiB, MB/s        {:>8} {:>8} {:>8}", "median", "min", "max")?;
-            let lines = [
-                ("sha256sum".to_owned(), hashing.sha256sum),
-                ("BLAKE3, 1 thread".to_owned(), hashing.blake3_one_thread),
-                (format!("BLAKE3, {threads} threads"), hashing.blake3_all_threads),
-            ];
-            for (name, Spread { median, min, max }) in lines {
-                writeln!(f, "{name:<26} {median:8.0} {min:8.0} {max:8.0}")?;
+            type Select = fn(&Speed) -> Option<Spread>;
+            let tables: [(&str, Select); 2] = [("warm", |speed| speed.warm), ("cold", |speed| speed.cold)];
+            for (state, spread) in tables {
+                let title = format!("hashing 1 GiB, {state}, MB/s");
+                writeln!(f, "\n{title:<26} {:>8} {:>8} {:>8}", "median", "min", "max")?;
+                for speed in &hashing.speeds {
+                    if let Some(Spread { median, min, max }) = spread(speed) {
+                        let name = speed.reader.name(hashing.threads);
+                        writeln!(f, "{name:<26} {median:8.0} {min:8.0} {max:8.0}")?;
+                    }
+                }
+            }
+        }
+        if !self.sealing.is_empty() {
+            writeln!(f, "\n{:<26} {:>8} {:>8} {:>8}", "1 GiB to the disk, s", "median", "min", "max")?;
+            for Sealing { state, cp, seal } in &self.sealing {
+                let state = match state {
+                    State::Warm => "warm",
+                    State::Cold => "cold",
+                };
+                for (name, Spread { median, min, max }) in [("cp and sync", cp), ("isolde seal", seal)] {
+                    let name = format!("{name}, {state}");
+                    writeln!(f, "{name:<26} {median:8.3} {min:8.3} {max:8.3}")?;
+                }
             }
         }
         let targets = targets(self);

@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 
+use crate::cache::State;
 use crate::contender::Contender;
+use crate::hashing::Reader;
 use crate::results::Results;
 
 /// How many times faster than live-boot and than dracut.
@@ -19,6 +21,14 @@ const SECOND_INITRD: u64 = 1_000_000;
 const PEAK: u64 = 8_000_000;
 /// How many times faster than sha256sum on one thread.
 const FASTER_THAN_SHA256SUM: f64 = 3.0;
+/// How many times faster than md5sum on all threads of this machine, by which most media are checked that bring a sum.
+const FASTER_THAN_MD5SUM: f64 = 5.0;
+/// How much of the disk's own rate.
+const OF_THE_DISK: f64 = 0.95;
+/// How many times a copy of the same file.
+const ABOVE_COPY: f64 = 1.1;
+/// How many times the boot without a check.
+const ABOVE_UNCHECKED: f64 = 1.05;
 /// How many times faster on all threads than on one, for each thread: what is left after memory is shared.
 const SCALING: f64 = 0.7;
 
@@ -40,21 +50,51 @@ pub fn targets(results: &Results) -> Vec<Target> {
     let ratio = |over: Contender, under: Contender| Some(results.median(over)? / results.median(under)?);
     let from_kernel = |contender: Contender| results.median_from_kernel(contender);
     let alone = || Some(from_kernel(Contender::IsoldeStandalone)? / from_kernel(Contender::IsoldeDebian)?);
-    let hashing = results.hashing.as_ref();
-    let sha = hashing.map(|hashing| hashing.blake3_one_thread.median / hashing.sha256sum.median);
-    let scaling = hashing.map(|hashing| hashing.blake3_all_threads.median / hashing.blake3_one_thread.median);
-    let scaling_wanted = hashing.map_or(1.0, |hashing| 1.0_f64.max(SCALING * hashing.threads as f64));
+    let scaling_wanted = results.hashing.as_ref().map_or(1.0, |hashing| 1.0_f64.max(SCALING * hashing.threads as f64));
+    let speeds = |state: State, over: Reader, under: Reader| {
+        let hashing = results.hashing.as_ref()?;
+        Some(hashing.median(over, state)? / hashing.median(under, state)?)
+    };
+    let sealing = |state: State| {
+        let sealing = results.sealing.iter().find(|sealing| sealing.state == state)?;
+        Some(sealing.seal.median / sealing.cp.median)
+    };
     let peak = results.peak_rss_kib().map(|kib| kib * 1024);
     [
         at_least("live-boot / isolde-debian", FASTER_THAN_PEERS, ratio(Contender::LiveBoot, Contender::IsoldeDebian)),
         at_least("dracut / isolde-fedora", FASTER_THAN_PEERS, ratio(Contender::Dracut, Contender::IsoldeFedora)),
         at_most("isolde-debian / floor", ABOVE_FLOOR, ratio(Contender::IsoldeDebian, Contender::Floor)),
         at_most("standalone / both, from the kernel", ALONE, alone()),
+        at_most(
+            "isolde-verity / isolde-debian",
+            ABOVE_UNCHECKED,
+            ratio(Contender::IsoldeVerity, Contender::IsoldeDebian),
+        ),
         bytes("init", INIT, results.sizes.map(|sizes| sizes.init)),
         bytes("second initrd, compressed", SECOND_INITRD, results.sizes.map(|sizes| sizes.second_initrd)),
         bytes("peak memory of process 1", PEAK, peak),
-        at_least("BLAKE3 on 1 thread / sha256sum", FASTER_THAN_SHA256SUM, sha),
-        at_least("BLAKE3 on all threads / on 1 thread", scaling_wanted, scaling),
+        at_least(
+            "BLAKE3 on 1 thread / sha256sum",
+            FASTER_THAN_SHA256SUM,
+            speeds(State::Warm, Reader::OneThread, Reader::Sha256sum),
+        ),
+        at_least(
+            "BLAKE3 on all threads / on 1 thread",
+            scaling_wanted,
+            speeds(State::Warm, Reader::AllThreads, Reader::OneThread),
+        ),
+        at_least(
+            "BLAKE3 on all threads / md5sum",
+            FASTER_THAN_MD5SUM,
+            speeds(State::Warm, Reader::AllThreads, Reader::Md5sum),
+        ),
+        at_least(
+            "BLAKE3 on all threads / the disk",
+            OF_THE_DISK,
+            speeds(State::Cold, Reader::AllThreads, Reader::Disk),
+        ),
+        at_most("seal / cp, cold", ABOVE_COPY, sealing(State::Cold)),
+        at_most("seal / cp, warm", ABOVE_COPY, sealing(State::Warm)),
     ]
     .into_iter()
     .flatten()
@@ -80,7 +120,10 @@ fn bytes(name: &'static str, wanted: u64, seen: Option<u64>) -> Option<Target> {
 mod tests {
     use super::*;
     use crate::boot::Boot;
+    use crate::hashing::{Hashing, Speed};
     use crate::results::{Series, Sizes};
+    use crate::sealing::Sealing;
+    use crate::statistics::Spread;
 
     fn series(contender: Contender, seconds: f64, peak_rss_kib: Option<u64>) -> Series {
         Series { contender, boots: vec![Boot { seconds, from_kernel: seconds + 2.0, peak_rss_kib }] }
@@ -96,6 +139,7 @@ mod tests {
             series(Contender::Dracut, 11.9, None),
             series(Contender::IsoldeFedora, 1.0, Some(7000)),
             series(Contender::Floor, 0.5, None),
+            series(Contender::IsoldeVerity, 1.06, None),
         ];
         results.sizes = Some(Sizes { init: 2_000_001, second_initrd: 1_000_000, standalone: None, stock: 35_000_000 });
         let seen: Vec<_> = targets(&results).into_iter().map(|target| (target.name, target.met)).collect();
@@ -104,11 +148,41 @@ mod tests {
             ("dracut / isolde-fedora", false),
             ("isolde-debian / floor", false),
             ("standalone / both, from the kernel", false),
+            ("isolde-verity / isolde-debian", false),
             ("init", false),
             ("second initrd, compressed", true),
             ("peak memory of process 1", true),
         ];
         assert_eq!(seen, wanted);
+    }
+
+    #[test]
+    fn speeds_and_seconds_are_compared_in_the_right_direction() {
+        let spread = |median| Spread { median, min: median, max: median };
+        let speed = |reader, warm, cold| Speed { reader, warm: Some(spread(warm)), cold: Some(spread(cold)) };
+        let speeds = vec![
+            Speed { reader: Reader::Disk, warm: None, cold: Some(spread(500.0)) },
+            speed(Reader::Sha256sum, 100.0, 100.0),
+            speed(Reader::Md5sum, 600.0, 400.0),
+            speed(Reader::OneThread, 1600.0, 400.0),
+            speed(Reader::AllThreads, 3100.0, 470.0),
+        ];
+        let mut results = Results::new("virtio", "quiet");
+        results.hashing = Some(Hashing { threads: 2, speeds });
+        results.sealing = vec![
+            Sealing { state: State::Cold, cp: spread(2.0), seal: spread(2.1) },
+            Sealing { state: State::Warm, cp: spread(1.0), seal: spread(1.2) },
+        ];
+        let seen: Vec<_> = targets(&results).into_iter().map(|target| (target.name, target.seen, target.met)).collect();
+        let wanted = [
+            ("BLAKE3 on 1 thread / sha256sum", "16.00", true),
+            ("BLAKE3 on all threads / on 1 thread", "1.94", true),
+            ("BLAKE3 on all threads / md5sum", "5.17", true),
+            ("BLAKE3 on all threads / the disk", "0.94", false),
+            ("seal / cp, cold", "1.05", true),
+            ("seal / cp, warm", "1.20", false),
+        ];
+        assert_eq!(seen, wanted.map(|(name, seen, met)| (name, seen.to_owned(), met)));
     }
 
     #[test]

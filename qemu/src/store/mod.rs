@@ -16,6 +16,7 @@ pub mod prepared;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
 use std::ops::Range;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -108,6 +109,7 @@ pub struct Store {
     partition_label: Option<String>,
     free: u64,
     files: Vec<StoredFile>,
+    links: Vec<(String, String)>,
 }
 
 /// One file of a store.
@@ -132,6 +134,7 @@ impl Store {
             partition_label: None,
             free: 64 * MIB,
             files: Vec::new(),
+            links: Vec::new(),
         }
     }
 
@@ -181,6 +184,13 @@ impl Store {
         self.with(path, Content::Folder, 0o755)
     }
 
+    /// With a symbolic link of that text. For file systems that have links and are filled from a folder: ext, btrfs,
+    /// ISO 9660, squashfs, EROFS.
+    pub fn link(mut self, path: &str, text: &str) -> Self {
+        self.links.push((path.to_owned(), text.to_owned()));
+        self
+    }
+
     /// With any content and permissions.
     pub fn with(mut self, path: &str, content: Content, mode: u32) -> Self {
         self.files.push(StoredFile { path: path.to_owned(), content, mode });
@@ -217,6 +227,12 @@ impl Store {
     fn build_file_system(&self, to: &Path, work: &Path) -> Result<()> {
         let staging = work.join("staging");
         let bytes = filesystem::stage(&self.files, &staging)?;
+        for (path, text) in &self.links {
+            let to = staging.join(path.trim_start_matches('/'));
+            let parent = to.parent().with_context(|| format!("folder of {path}"))?;
+            fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+            symlink(text, &to).with_context(|| format!("link {path}"))?;
+        }
         filesystem::make(&filesystem::Parameters {
             file_system: self.file_system,
             label: &self.label,

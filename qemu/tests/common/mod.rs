@@ -17,7 +17,7 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use isolde_mkinitrd::{Compression, Form, Source};
+use isolde_mkinitrd::{Compression, Destination, Form, Source};
 use isolde_qemu::fixtures::Iso;
 use isolde_qemu::machine::{Bus, Disk, Machine, Shell, Vm};
 use isolde_qemu::store::Store;
@@ -35,19 +35,27 @@ pub fn folder() -> &'static Path {
 /// The init that is shipped: release profile, static.
 pub fn init() -> &'static Path {
     static INIT: OnceLock<PathBuf> = OnceLock::new();
-    INIT.get_or_init(|| {
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "--bin", "isolde-init", "--message-format=json", "--manifest-path"])
-            .arg(manifest)
-            .output()
-            .expect("cargo starts");
-        assert!(built.status.success(), "build isolde-init: {}", String::from_utf8_lossy(&built.stderr));
-        let messages = String::from_utf8_lossy(&built.stdout).into_owned();
-        let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).next_back();
-        PathBuf::from(path.expect("cargo names the program that it built"))
-    })
+    INIT.get_or_init(|| program(&["--release", "--bin", "isolde-init"]))
+}
+
+/// The command `isolde`, in the profile of the tests: what it writes is the same, and it is built already but for a link.
+pub fn isolde() -> &'static Path {
+    static ISOLDE: OnceLock<PathBuf> = OnceLock::new();
+    ISOLDE.get_or_init(|| program(&["--package", "isolde-host", "--bin", "isolde"]))
+}
+
+fn program(arguments: &[&str]) -> PathBuf {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--message-format=json", "--manifest-path"])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml"))
+        .args(arguments)
+        .output()
+        .expect("cargo starts");
+    assert!(built.status.success(), "build {arguments:?}: {}", String::from_utf8_lossy(&built.stderr));
+    let messages = String::from_utf8_lossy(&built.stdout).into_owned();
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let path = messages.filter_map(|message| Some(message.get("executable")?.as_str()?.to_owned())).next_back();
+    PathBuf::from(path.expect("cargo names the program that it built"))
 }
 
 /// The second initrd with it, made once for all tests of a program: unoptimised, the compression takes seconds.
@@ -57,17 +65,24 @@ pub fn second_initrd(form: Form) -> PathBuf {
         Form::Init => (&MADE[0], "isolde.img"),
         Form::Rdinit => (&MADE[1], "isolde-rdinit.img"),
     };
-    let make = || {
-        let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), Vec::new()).unwrap();
-        let bytes = isolde_mkinitrd::build(&plan, Compression::Zstd, 0).unwrap();
-        // Programs may run at the same time: each writes the same bytes under a name of its own and moves it into place.
-        let path = folder().join(name);
-        let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
-        std::fs::write(own.path(), bytes).unwrap();
-        own.persist(&path).unwrap();
-        path
-    };
-    made.get_or_init(make).clone()
+    made.get_or_init(|| write_second_initrd(name, form, Vec::new(), Compression::Zstd)).clone()
+}
+
+/// One of a test's own, with further files. Not compressed.
+pub fn second_initrd_with(name: &str, add: &[(&str, &Path)]) -> PathBuf {
+    let file = |(to, from): &(&str, &Path)| (Destination::parse(to).unwrap(), Source::open(from).unwrap());
+    write_second_initrd(&format!("{name}.img"), Form::Init, add.iter().map(file).collect(), Compression::None)
+}
+
+fn write_second_initrd(name: &str, form: Form, add: Vec<(Destination, Source)>, how: Compression) -> PathBuf {
+    let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), add).unwrap();
+    let bytes = isolde_mkinitrd::build(&plan, how, 0).unwrap();
+    // Programs may run at the same time: each writes the same bytes under a name of its own and moves it into place.
+    let path = folder().join(name);
+    let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
+    std::fs::write(own.path(), bytes).unwrap();
+    own.persist(&path).unwrap();
+    path
 }
 
 /// A store of this test's own.

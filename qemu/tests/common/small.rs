@@ -37,11 +37,15 @@ pub const LABEL: &str = "ARCH_202405";
 
 /// The machine, without a disk.
 pub fn machine(name: &str, words: &str) -> Machine {
+    with_second_initrd(name, &second_initrd(Form::Init), words)
+}
+
+/// The same with another second initrd.
+pub fn with_second_initrd(name: &str, ours: &Path, words: &str) -> Machine {
     static PARTS: OnceLock<modules::Parts> = OnceLock::new();
     let parts = PARTS.get_or_init(|| modules::parts().unwrap());
-    let ours = second_initrd(Form::Init);
     // One processor each: two machines run at a time.
-    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], words);
+    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, ours], words);
     machine.memory(MEMORY).processors(1).other_devices()
 }
 

@@ -64,13 +64,13 @@ fn signed_by(root: &Path, text: &[u8], keys: &[PublicKey]) -> Result<String> {
     Ok(signed.key.to_string())
 }
 
-/// The public keys in a file.
+/// The public keys in a file, which may be a pipe, as whoever asks names it.
 ///
 /// # Errors
 /// When it cannot be read, or has none.
 pub fn keys(path: &Path) -> Result<Vec<PublicKey>> {
-    let text = limited(path, MOST_KEYS)?.with_context(|| format!("{}: there is no such file", path.display()))?;
-    minisig::keys(&text).with_context(|| path.display().to_string())
+    let text = File::open(path).map_err(Into::into).and_then(|file| bounded(file, MOST_KEYS));
+    minisig::keys(&text.with_context(|| path.display().to_string())?).with_context(|| path.display().to_string())
 }
 
 /// The store that a file is on: the nearest directory above it with a manifest.
@@ -96,23 +96,36 @@ pub fn open(root: &Path, path: &str) -> Result<File> {
     if at.canonicalize()? != at {
         bail!("wanted a file, seen a link on the way to it");
     }
-    let file = File::open(&at)?;
-    if !file.metadata()?.is_file() {
-        bail!("wanted a file, seen something else");
-    }
-    Ok(file)
+    regular(&at)?.context("there is no such file")
 }
 
-/// A file's bytes, of which there may be only so many; none when there is no such file.
+/// Opens a regular file; none when there is no such file. Anything else is not opened at all: a pipe on a hostile medium
+/// would keep the program waiting.
+///
+/// # Errors
+/// When it is something else, or cannot be opened.
+pub fn regular(path: &Path) -> Result<Option<File>> {
+    match path.metadata() {
+        Ok(meta) if !meta.is_file() => bail!("wanted a file, seen something else"),
+        Ok(_) => Ok(Some(File::open(path)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A regular file's bytes, of which there may be only so many; none when there is no such file.
 ///
 /// # Errors
 /// When it cannot be read, or has more.
 pub fn limited(path: &Path, most: usize) -> Result<Option<Vec<u8>>> {
+    let file = regular(path).with_context(|| path.display().to_string())?;
+    file.map(|file| bounded(file, most)).transpose().with_context(|| path.display().to_string())
+}
+
+fn bounded(file: File, most: usize) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    match File::open(path).and_then(|file| file.take(most as u64 + 1).read_to_end(&mut bytes)) {
-        Ok(_) if bytes.len() > most => bail!("{}: wanted at most {most} bytes, seen more", path.display()),
-        Ok(_) => Ok(Some(bytes)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error).with_context(|| path.display().to_string()),
+    if file.take(most as u64 + 1).read_to_end(&mut bytes)? > most {
+        bail!("wanted at most {most} bytes, seen more");
     }
+    Ok(bytes)
 }

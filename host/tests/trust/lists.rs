@@ -162,13 +162,34 @@ fn lists_of_a_store_are_found_anywhere_below_boot() {
     let answer = store.verify(0).unwrap();
     let file = answer.files.iter().find(|file| file.path == "boot/other/a/file").unwrap();
     assert!(answer.is_good() && file.checks[0].by == "B3SUMS", "{file:?}");
+    // A list of a folder above it, with the way from there; init would not look there.
+    fs::rename(store.path("boot/other/a/B3SUMS"), store.path("boot/other/B3SUMS")).unwrap();
+    store.write("boot/other/B3SUMS", line.replace("store/boot/other/", "").as_bytes());
+    let answer = store.verify(0).unwrap();
+    let file = answer.files.iter().find(|file| file.path == "boot/other/a/file").unwrap();
+    assert!(answer.is_good() && file.checks[0].by == "boot/other/B3SUMS", "{file:?}");
     store.write("boot/other/a/file", b"another");
     assert_eq!(store.fault().0, "boot/other/a/file");
     fs::remove_file(store.path("boot/other/a/file")).unwrap();
     assert_eq!(store.fault().0, "boot/other/a/file");
     let digest = "0".repeat(64);
     for line in [format!("{digest}  .."), format!("{digest}  a\\b"), "damaged".to_owned()] {
-        store.write("boot/other/a/B3SUMS", format!("{line}\n").as_bytes());
-        assert_eq!(store.fault().0, "boot/other/a/B3SUMS", "{line}");
+        store.write("boot/other/B3SUMS", format!("{line}\n").as_bytes());
+        assert_eq!(store.fault().0, "boot/other/B3SUMS", "{line}");
     }
+}
+
+#[test]
+fn nothing_but_files_is_opened() {
+    let folder = Folder::new();
+    let pipe = folder.1.join("SHA256SUMS");
+    folder.0.run("mkfifo", &[pipe.to_str().unwrap(), folder.1.join("B3SUMS").to_str().unwrap()]);
+    let answer = folder.verify();
+    assert_eq!(answer.checks.len(), 1, "what init would read has to be readable: {answer:?}");
+    assert!(answer.is_bad() && answer.notes[0].contains("wanted a file, seen something else"), "{answer:?}");
+    folder.0.write("boot/x", b"");
+    folder.0.run("mkfifo", &[folder.0.path("boot/iso/pipe.iso").to_str().unwrap()]);
+    assert_eq!(folder.0.ask(&["verify", "store/boot/iso/pipe.iso"]).0, 2);
+    assert_eq!(folder.0.ask(&["seal", "store/boot/iso/pipe.iso"]).0, 2);
+    assert_eq!(folder.0.seal(&[]).unwrap().files.len(), 3);
 }

@@ -26,12 +26,10 @@ pub fn seal(args: &Args) -> Result<String> {
     for path in paths {
         let shown = || path.display().to_string();
         refuse_sealed(&path)?;
-        let file = File::open(&path).with_context(shown)?;
-        let meta = file.metadata().with_context(shown)?;
-        if !meta.is_file() {
-            bail!("{}: wanted a file, seen something else", shown());
-        }
-        files.push((path, file, meta.len()));
+        let file = store::regular(&path).and_then(|file| file.context("there is no such file"));
+        let file = file.with_context(shown)?;
+        let size = file.metadata().with_context(shown)?.len();
+        files.push((path, file, size));
     }
     let meter = Meter::new("sealing", files.iter().map(|(.., size)| size).sum());
     let mut text = String::new();

@@ -11,7 +11,7 @@ use crate::trust::digest::Algorithm;
 use crate::trust::implanted;
 use crate::trust::lists;
 use crate::trust::pass::Job;
-use crate::trust::store::limited;
+use crate::trust::store::{self, limited};
 use crate::trust::sums;
 use crate::trust::verify::answer::Proof;
 use anyhow::{Context, Result, bail};
@@ -21,7 +21,6 @@ use isolde::formats::verity::{SUPER_BLOCK, SuperBlock, Tree, Wanted};
 use isolde::formats::{ReadAt, read_exact_at};
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
 use std::path::{Path, PathBuf};
 
 /// Files beside an image that are looked at for being a list, at most.
@@ -97,9 +96,14 @@ impl Claims {
     #[must_use]
     pub fn of_blake3(subject: Subject<'_>, by: String, digest: [u8; 32]) -> Claims {
         let mut claims = Claims::default();
-        let job = Job::whole(Algorithm::Blake3, subject.size);
-        claims.add(by, "blake3", Proof::SameBytes, Ok(Want::Digest(job, digest.to_vec())));
+        claims.listed(subject, &by, digest);
         claims
+    }
+
+    /// A list of BLAKE3 that stands elsewhere has it.
+    pub fn listed(&mut self, subject: Subject<'_>, list: &str, digest: [u8; 32]) {
+        let job = Job::whole(Algorithm::Blake3, subject.size);
+        self.add(list.to_owned(), "blake3", Proof::SameBytes, Ok(Want::Digest(job, digest.to_vec())));
     }
 
     fn add(&mut self, by: String, digest: &'static str, proves: Proof, wants: Result<Want>) {
@@ -114,7 +118,7 @@ impl Claims {
         self.add("the manifest".to_owned(), "blake3", proves, wants);
         let Some(verity) = &entry.verity else { return };
         let open = || -> Result<Want> {
-            let file = File::open(beside(subject.path, ".verity"))?;
+            let file = store::regular(&beside(subject.path, ".verity"))?.context("there is none")?;
             let wanted = Wanted { root: &verity.root, salt: &verity.salt, block: verity.block, size: entry.size };
             Ok(Want::Tree(Box::new(Tree::open(&file, wanted)?), file))
         };
@@ -127,12 +131,10 @@ impl Claims {
             return;
         }
         let path = beside(subject.path, ".verity");
-        let file = match File::open(&path) {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(error) => {
-                return self.add(name(&path), "verity", Proof::SameBytes, Err(error.into()));
-            }
+        let file = match store::regular(&path) {
+            Ok(Some(file)) => file,
+            Ok(None) => return,
+            Err(error) => return self.add(name(&path), "verity", Proof::SameBytes, Err(error)),
         };
         let open = || {
             let head = read_exact_at(&file, 0, SUPER_BLOCK)?.context("no super block fits into it")?;

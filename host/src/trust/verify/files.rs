@@ -10,12 +10,11 @@ use crate::trust::pool::LARGE;
 use crate::trust::store::{self, Sealed, limited};
 use crate::trust::sums;
 use crate::trust::used::{self, Kind};
-use anyhow::Result;
+use anyhow::{Context, Result, bail};
 use isolde::formats::b3sums;
 use isolde::formats::manifest::path as rules;
 use isolde::formats::minisig::PublicKey;
-use std::collections::BTreeSet;
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// A file that is checked.
@@ -28,9 +27,14 @@ pub struct Candidate {
     /// Its store, and its path there.
     home: Option<(usize, String)>,
     size: u64,
+    /// What lists of BLAKE3 in other folders have of it.
+    listed: Vec<Listed>,
     /// What is wrong before it is read.
     fault: Option<String>,
 }
+
+/// A list, and the digest that it has of a file.
+type Listed = (String, [u8; 32]);
 
 impl Candidate {
     /// Whether it keeps all processors busy by itself.
@@ -77,12 +81,21 @@ impl Found {
         let number = self.sealed(root);
         let mut paths = used::files(root, Kind::Used)?;
         let (_, sealed) = self.sealed.get(number).ok_or_else(|| anyhow::anyhow!("no such store"))?;
-        let listed = sealed.manifest.iter().flat_map(|manifest| &manifest.files);
-        paths.extend(listed.map(|entry| entry.path.clone()));
+        let entries = sealed.manifest.iter().flat_map(|manifest| &manifest.files);
+        paths.extend(entries.map(|entry| entry.path.clone()));
         let mut faults = Vec::new();
+        let mut listed: BTreeMap<String, Vec<Listed>> = BTreeMap::new();
         for list in used::files(root, Kind::Lists)? {
             match named(root, &list) {
-                Ok(named) => paths.extend(named),
+                Ok(named) => {
+                    for (path, digest) in named {
+                        paths.insert(path.clone());
+                        // Those of its own folder are found with the file.
+                        if folder(&path) != folder(&list) {
+                            listed.entry(path).or_default().push((list.clone(), digest));
+                        }
+                    }
+                }
                 Err(error) => faults.push((list, format!("{error:#}"))),
             }
         }
@@ -90,11 +103,19 @@ impl Found {
             let at = root.join(&path);
             let size = at.symlink_metadata().map_or(0, |meta| meta.len());
             let home = Some((number, path.clone()));
-            self.files.push(Candidate { shown: path, path: at, home, size, fault: None });
+            let listed = listed.remove(&path).unwrap_or_default();
+            self.files.push(Candidate { shown: path, path: at, home, size, listed, fault: None });
         }
         for (list, fault) in faults {
             let path = root.join(&list);
-            self.files.push(Candidate { shown: list, path, home: None, size: 0, fault: Some(fault) });
+            self.files.push(Candidate {
+                shown: list,
+                path,
+                home: None,
+                size: 0,
+                listed: Vec::new(),
+                fault: Some(fault),
+            });
         }
         Ok(())
     }
@@ -104,15 +125,19 @@ impl Found {
     /// # Errors
     /// When it is not there.
     pub fn file(&mut self, path: &Path) -> Result<()> {
-        let (shown, size) = (path.display().to_string(), path.metadata()?.len());
+        let meta = path.metadata()?;
+        if !meta.is_file() {
+            bail!("{}: wanted a file, or the directory of a store, seen something else", path.display());
+        }
+        let (shown, size, listed) = (path.display().to_string(), meta.len(), Vec::new());
         let candidate = match store::home(path)? {
             Some((root, on_it)) => {
                 let home = Some((self.sealed(&root), on_it.clone()));
-                Candidate { shown, path: root.join(on_it), home, size, fault: None }
+                Candidate { shown, path: root.join(on_it), home, size, listed, fault: None }
             }
             None => {
                 let fault = self.keys.is_some().then(|| "wanted a signed manifest above it, seen none".to_owned());
-                Candidate { shown, path: path.to_owned(), home: None, size, fault }
+                Candidate { shown, path: path.to_owned(), home: None, size, listed, fault }
             }
         };
         self.files.push(candidate);
@@ -139,7 +164,7 @@ impl Found {
         let store = home.and_then(|(number, path)| Some((self.sealed.get(*number)?, path)));
         let opened = match &store {
             Some(((root, _), path)) => store::open(root, path),
-            None => File::open(&candidate.path).map_err(Into::into),
+            None => store::regular(&candidate.path).and_then(|file| file.context("there is no such file")),
         };
         let opened = opened.and_then(|file| Ok((file.metadata()?.len(), file)));
         let (size, file) = match opened {
@@ -156,7 +181,9 @@ impl Found {
             }
             Some((entry?, proves))
         });
-        let mut claims = Claims::of(Subject { file: &file, size, path: &candidate.path, sealed });
+        let subject = Subject { file: &file, size, path: &candidate.path, sealed };
+        let mut claims = Claims::of(subject);
+        candidate.listed.iter().for_each(|(list, digest)| claims.listed(subject, list, *digest));
         claims.notes.extend(notes);
         check(shown, &file, claims, &mut meter.task())
     }
@@ -164,10 +191,10 @@ impl Found {
 
 /// The files that a list of BLAKE3 names, as paths on the store. A name that leads out of it is refused; one that is not
 /// there is named all the same, and found missing.
-fn named(root: &Path, list: &str) -> Result<BTreeSet<String>> {
+fn named(root: &Path, list: &str) -> Result<Vec<(String, [u8; 32])>> {
     let text = limited(&root.join(list), sums::MOST)?.unwrap_or_default();
-    let folder = list.rsplit_once('/').map_or("", |(folder, _)| folder);
-    let mut paths = BTreeSet::new();
+    let folder = folder(list);
+    let mut paths = Vec::new();
     for entry in b3sums::parse(&text)? {
         let name = match entry.name.as_str() {
             // One digest without a name: of the file that the list stands beside.
@@ -175,13 +202,16 @@ fn named(root: &Path, list: &str) -> Result<BTreeSet<String>> {
             name => name.strip_prefix("./").unwrap_or(name),
         };
         let here = [folder, name].join("/");
+        let other = [folder, name.rsplit('/').next().unwrap_or_default()].join("/");
+        let is_there = |path: &str| rules::check(path).is_ok() && root.join(path).symlink_metadata().is_ok();
         // A list that was made elsewhere has other folders; init goes by the name then.
-        let path = match rules::check(&here).is_ok() && root.join(&here).symlink_metadata().is_ok() {
-            true => here,
-            false => [folder, name.rsplit('/').next().unwrap_or_default()].join("/"),
-        };
+        let path = if !is_there(&here) && is_there(&other) { other } else { here };
         rules::check(&path).map_err(|fault| anyhow::anyhow!("{:?}: {fault}", entry.name))?;
-        paths.insert(path);
+        paths.push((path, entry.digest));
     }
     Ok(paths)
+}
+
+fn folder(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(folder, _)| folder)
 }

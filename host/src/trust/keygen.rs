@@ -23,10 +23,7 @@ pub struct Args {
 /// Makes them, and prints the id.
 #[must_use]
 pub fn run(args: &Args) -> ExitCode {
-    super::finish(make(&args.name).map(|id| {
-        println!("{id}");
-        true
-    }))
+    super::finish(make(&args.name).and_then(|id| super::say(&format!("{id}\n"))).map(|()| true))
 }
 
 /// Makes them; the id.

@@ -31,7 +31,11 @@ const NO_ANSWER: u8 = 2;
 
 /// Prints an answer as JSON or as text.
 fn print(answer: &(impl Serialize + Display), json: bool) -> Result<()> {
-    let text = if json { serde_json::to_string_pretty(answer)? + "\n" } else { answer.to_string() };
+    say(&if json { serde_json::to_string_pretty(answer)? + "\n" } else { answer.to_string() })
+}
+
+/// Prints a text.
+fn say(text: &str) -> Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // A reader that has seen enough, such as head(1), is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),

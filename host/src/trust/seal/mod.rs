@@ -67,10 +67,7 @@ pub fn run(args: &Args) -> ExitCode {
         }),
         false => alone::seal(args),
     };
-    super::finish(lines.map(|lines: String| {
-        print!("{lines}");
-        true
-    }))
+    super::finish(lines.and_then(|lines: String| super::say(&lines)).map(|()| true))
 }
 
 /// Seals the store.

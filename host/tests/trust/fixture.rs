@@ -11,7 +11,7 @@ pub const ISO: &str = "boot/iso/x.iso";
 pub const EXTENSION: &str = "boot/extensions/b43.ExtensionImage";
 pub const SCRIPT: &str = "boot/customize/init";
 
-/// A store that can be sealed with a key; the image is an ext4 of an odd number of blocks of 2048 bytes.
+/// A store that can be sealed with a key; the image is an ext4 with blocks of 1024 bytes, and an odd number of 2048.
 pub struct Store {
     pub folder: TempDir,
     /// The id of its owner's key.

@@ -28,7 +28,7 @@ fn what_is_sealed_is_accepted_here_and_by_the_programs() {
         assert_eq!(store.path(&entry.path).metadata().unwrap().len(), entry.size);
     }
     let verity = manifest.find(ISO).unwrap().verity.clone().unwrap();
-    assert_eq!((verity.block, verity.salt.len()), (2048, 32));
+    assert_eq!((verity.block, verity.salt.len()), (1024, 32));
     let (iso, tree) = (store.path(ISO), store.path("boot/iso/x.iso.verity"));
     store.run("veritysetup", &["verify", text(&iso), text(&tree), &hex(&verity.root)]);
     assert_eq!(manifest.find(SCRIPT).unwrap().verity, None);

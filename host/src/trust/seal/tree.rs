@@ -70,3 +70,32 @@ pub fn place(image: &Path) -> PathBuf {
     path.push(".verity");
     path.into()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An image of that many bytes with these bytes at these places.
+    fn block_of(size: u64, marks: &[(&[u8], u64)]) -> Option<u32> {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(size).unwrap();
+        for (bytes, at) in marks {
+            file.write_all_at(bytes, *at).unwrap();
+        }
+        head(&file, size, None).unwrap().map(|head| head.data_block)
+    }
+
+    #[test]
+    fn blocks_are_as_large_as_size_and_file_system_allow() {
+        let squashfs: [(&[u8], u64); 2] = [(b"hsqs", 0), (&[4], 28)];
+        let iso: [(&[u8], u64); 2] = [(&[1], 32 << 10), (b"CD001", (32 << 10) + 1)];
+        let erofs: [(&[u8], u64); 2] = [(&[0xe2, 0xe1, 0xf5, 0xe0], 1024), (&[9], 1024 + 12)];
+        assert_eq!(block_of(64 << 10, &squashfs), Some(4096));
+        assert_eq!(block_of((64 << 10) + 1024, &squashfs), Some(1024));
+        assert_eq!(block_of((64 << 10) + 1, &squashfs), None);
+        assert_eq!(block_of(64 << 10, &iso), Some(2048));
+        assert_eq!(block_of((64 << 10) + 512, &iso), Some(512));
+        assert_eq!(block_of(64 << 10, &erofs), Some(512));
+        assert_eq!(block_of(64 << 10, &[]), None, "no image");
+    }
+}

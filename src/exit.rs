@@ -17,6 +17,7 @@ use crate::mount_table;
 use crate::op::{Op, Place};
 use crate::stages::early::API_MOUNTS;
 use crate::sys::{self, Halt, Level, Sys};
+use std::time::Duration;
 
 /// Where the program is in the running system.
 pub const PROGRAM: &str = "/run/initramfs/shutdown";
@@ -24,6 +25,10 @@ pub const PROGRAM: &str = "/run/initramfs/shutdown";
 const AS_ROOT: &str = "/shutdown";
 /// More rounds than mounts are stacked: each takes at least one of them away.
 const ROUNDS: usize = 64;
+/// How often, and how long each time, what has gone already is waited for: the kernel removes mapped devices in the
+/// background, and with them the loop devices below.
+const PATIENCE: usize = 15;
+const SOON: Duration = Duration::from_millis(20);
 /// Users of a mount that are named.
 const MOST_USERS: usize = 8;
 
@@ -71,7 +76,7 @@ fn end(verb: &str) -> Halt {
 
 /// Unmounts round after round, as one mount holds another; gives what stays.
 fn take_apart<S: Sys>(machine: &mut Machine<S>) -> Vec<String> {
-    let mut left = mounts(machine);
+    let (mut left, mut patience) = (mounts(machine), PATIENCE);
     for _ in 0..ROUNDS {
         let before = left.len();
         for at in left.iter().rev() {
@@ -80,8 +85,13 @@ fn take_apart<S: Sys>(machine: &mut Machine<S>) -> Vec<String> {
         }
         let devices = detach_devices(machine);
         left = mounts(machine);
-        if left.is_empty() || (left.len() >= before && devices == 0) {
+        if left.is_empty() {
             break;
+        }
+        if left.len() >= before && devices == 0 {
+            let Some(rest) = patience.checked_sub(1) else { break };
+            patience = rest;
+            machine.sys_mut().sleep(SOON);
         }
     }
     left

@@ -13,7 +13,9 @@ mod wishes;
 use crate::error::{Cause, Result};
 use crate::machine::Machine;
 use crate::op::Place;
+use crate::params::Policy;
 use crate::stages::cmdline;
+use crate::stages::verify::ledger::KEYS;
 use crate::sys::{self, Event, Sys};
 use catalogue::{Catalogue, inner, name_of, normal};
 use order::{INPUT, NEVER, Order, STORE, USB_DISK, USB_HOSTS};
@@ -98,6 +100,12 @@ fn start<S: Sys>(machine: &mut Machine<S>, order: &'static Order) -> Result<Driv
     let mut drivers = empty(machine, order)?;
     drivers.coldplug(machine)?;
     Ok(drivers)
+}
+
+/// Whether the maker of the initrd, or whoever typed the command line, has sealed stores: their hash trees want a driver.
+fn proof_is_wanted<S: Sys>(machine: &Machine<S>) -> bool {
+    let has_keys = machine.sys().kind(&Place::at(KEYS)).ok().flatten().is_some();
+    has_keys || cmdline::typed(machine).is_ok_and(|typed| typed.policy(None) > Policy::Auto)
 }
 
 impl Drivers {
@@ -202,6 +210,9 @@ impl Drivers {
         let mut paths = Vec::new();
         for name in self.order.soon {
             self.collect(name, &mut paths);
+        }
+        if proof_is_wanted(machine) {
+            self.collect("dm_verity", &mut paths);
         }
         // Without their parameters they must not come first.
         paths

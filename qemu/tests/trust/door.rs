@@ -11,7 +11,8 @@ use isolde_qemu::store::Store;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-const MENU: &str = "press a key: ";
+/// The emulated serial line sometimes says a letter twice.
+const MENU: &str = "p+r+e+s+ +a+ +k+e+y+:+ ";
 /// The store itself is read, and so it is mounted.
 const STORE: &str = "/run/isolde/store";
 

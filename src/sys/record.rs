@@ -287,7 +287,7 @@ impl Record {
         let system = match self.on_devices.get(&name).copied() {
             Some(system) => system,
             None => {
-                self.compare_blocks(&name)?;
+                self.compare_blocks(&name, fstype)?;
                 let tree = self.tree_in(&content, fstype)?;
                 let source = source.to_owned();
                 let system = self.space.add_system(System { fstype: fstype.to_owned(), source, tree, read_only });

@@ -15,7 +15,7 @@ pub const SCRIPT: &str = "boot/customize/init";
 pub const MANIFEST: &str = "boot/isolde/manifest.toml";
 pub const SIGNATURE: &str = "boot/isolde/manifest.toml.minisig";
 /// Bytes of a block.
-pub const BLOCK: u32 = 4096;
+pub const BLOCK: u32 = 2048;
 
 /// The files of a sealed store, by path.
 pub type Files = BTreeMap<String, Content>;
@@ -55,17 +55,22 @@ pub fn iso() -> Content {
 
 /// The root hash, and the file of the hash tree.
 pub fn hash_tree(content: &Content) -> (Vec<u8>, Vec<u8>) {
+    hash_tree_of(content, BLOCK)
+}
+
+/// The same for blocks of that many bytes.
+pub fn hash_tree_of(content: &Content, block: u32) -> (Vec<u8>, Vec<u8>) {
     let data = content.to_vec();
     let head = SuperBlock {
         uuid: [7; 16],
         algorithm: Algorithm::Sha256,
-        data_block: BLOCK,
-        hash_block: BLOCK,
-        data_blocks: data.len() as u64 / u64::from(BLOCK),
+        data_block: block,
+        hash_block: 4096,
+        data_blocks: data.len() as u64 / u64::from(block),
         salt: SALT.to_vec(),
     };
     let mut hashes = Vec::new();
-    data.chunks(BLOCK as usize).for_each(|block| head.algorithm.hash(&head.salt, block, &mut hashes));
+    data.chunks(block as usize).for_each(|block| head.algorithm.hash(&head.salt, block, &mut hashes));
     HashTree::new(head).unwrap().build(hashes).unwrap()
 }
 

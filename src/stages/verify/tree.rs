@@ -8,6 +8,7 @@
 use crate::corruption::Sealed;
 use crate::error::{Cause, Result};
 use crate::formats::manifest;
+use crate::formats::superblock::Format;
 use crate::formats::verity::{Tree, Wanted};
 use crate::machine::Machine;
 use crate::op::{Place, Quoted, Verity};
@@ -19,6 +20,8 @@ use rustix::io::Errno;
 use std::fmt::Write as _;
 use std::io;
 
+/// Bytes of a block of optical media, which is the largest that their drivers take of a device.
+const LARGEST_OPTICAL: u32 = 2048;
 /// The device's name below /dev/mapper.
 const NAME: &str = "isolde-image";
 
@@ -29,6 +32,11 @@ pub(super) fn seal<S: Sys>(
     opened: &mut Opened<S::File>,
     trusted: &manifest::Verity,
 ) -> Result<Option<String>> {
+    if matches!(opened.format, Format::Iso9660 | Format::Udf) && trusted.block > LARGEST_OPTICAL {
+        // The device would have blocks of that size, and the driver refuses to mount it (kernel: fs/isofs/inode.c).
+        machine.notice("the hash tree's blocks are larger than those of the image: the whole image is checked instead");
+        return Ok(None);
+    }
     let beside = [&opened.path, ".verity"].concat();
     let at = Place::store(&beside);
     let fail = |machine: &Machine<S>, cause| machine.error(format!("open the hash tree {}", Quoted(&beside)), cause);

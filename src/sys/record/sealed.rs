@@ -51,8 +51,11 @@ impl Record {
     }
 
     /// Reads every block of a device that compares them.
-    pub(super) fn compare_blocks(&mut self, device: &str) -> io::Result<()> {
+    pub(super) fn compare_blocks(&mut self, device: &str, fstype: &str) -> io::Result<()> {
         let Some(sealed) = self.sealed.get(device) else { return Ok(()) };
+        if sealed.verity.data_block > 2048 && fstype == "iso9660" {
+            return Err(Errno::INVAL.into()); // fs/isofs/inode.c: larger blocks than it can set
+        }
         let Err(error) = sealed.compare() else { return Ok(()) };
         let block = match error {
             VerityError::DataBlock { block } => format!("data block {block}"),

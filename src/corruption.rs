@@ -15,21 +15,17 @@ pub struct Sealed {
     image: String,
     device: String,
     block: u32,
-    /// How many bad blocks the log held before.
-    before: usize,
 }
 
 impl Sealed {
-    /// An image by its path, with its device and the bytes of its blocks; and the kernel's log so far, which may tell of an
-    /// earlier one.
-    pub fn new(image: &str, device: &str, block: u32, log: &str) -> Sealed {
-        let (image, device) = (image.to_owned(), device.to_owned());
-        Sealed { image, device, block, before: bad_blocks(log).count() }
+    /// An image by its path, with its device and the bytes of its blocks.
+    pub fn new(image: &str, device: &str, block: u32) -> Sealed {
+        Sealed { image: image.to_owned(), device: device.to_owned(), block }
     }
 
-    /// The last bad block that the kernel's log tells of. Pure.
-    pub fn bad_block(&self, log: &str) -> Option<Cause> {
-        let block = bad_blocks(log).skip(self.before).last()?.to_owned();
+    /// The last bad block that the kernel's log tells of, after so many that are of an earlier image. Pure.
+    pub fn bad_block(&self, log: &str, before: usize) -> Option<Cause> {
+        let block = bad_blocks(log).skip(before).last()?.to_owned();
         let number = block.strip_prefix("data block ").and_then(|number| number.parse::<u64>().ok());
         let at = number.and_then(|number| number.checked_mul(self.block.into()));
         Some(Cause::Corrupted { image: self.image.clone(), block, at })
@@ -50,7 +46,7 @@ impl Sealed {
 }
 
 /// `data block 5`, `metadata block 2`, …
-fn bad_blocks(log: &str) -> impl Iterator<Item = &str> {
+pub(crate) fn bad_blocks(log: &str) -> impl Iterator<Item = &str> {
     log.lines().filter_map(|line| {
         let (_, rest) = line.split_once(LINE.0)?;
         // Behind the number of the device.
@@ -67,24 +63,24 @@ mod tests {
 
     #[test]
     fn the_last_bad_block_is_named_with_its_place() {
-        let sealed = |log| Sealed::new("/x.iso", "/dev/dm-0", 4096, log);
+        let sealed = Sealed::new("/x.iso", "/dev/dm-0", 4096);
         let (first, _) = LOG.split_at(75);
         let text = |cause: Option<Cause>| cause.map(|cause| cause.to_string());
         assert_eq!(
-            text(sealed("").bad_block(first)).as_deref(),
+            text(sealed.bad_block(first, 0)).as_deref(),
             Some("/x.iso: data block 5 is not the one that was sealed (byte 20480)")
         );
         assert_eq!(
-            text(sealed("").bad_block(LOG)).as_deref(),
+            text(sealed.bad_block(LOG, 0)).as_deref(),
             Some("/x.iso: metadata block 2 is not the one that was sealed")
         );
-        assert_eq!(text(sealed(LOG).bad_block(LOG)), None, "it was there before");
-        assert_eq!(text(sealed("").bad_block("device-mapper: verity: x data block is corrupted")), None);
+        assert_eq!(text(sealed.bad_block(LOG, 2)), None, "it was there before");
+        assert_eq!(text(sealed.bad_block("device-mapper: verity: x data block is corrupted", 0)), None);
     }
 
     #[test]
     fn a_name_cannot_add_to_the_rule() {
-        let rule = Sealed::new("/a'$(reboot)\"%k.iso", "/dev/dm-1", 512, "").rule();
+        let rule = Sealed::new("/a'$(reboot)\"%k.iso", "/dev/dm-1", 512).rule();
         assert!(rule.contains("isolde: /a___reboot___k.iso: data block $$n") && rule.contains("n * 512"), "{rule}");
         assert_eq!(rule.lines().count(), 1);
     }

@@ -4,7 +4,7 @@
 //! the operation, a log with the stage's name in it, the time that each stage took, and the list of warnings for
 //! `/run/isolde/report.json`.
 
-use crate::corruption::Sealed;
+use crate::corruption::{self, Sealed};
 use crate::error::{Cause, Error, Result, Stage};
 use crate::op::{ImageMount, Op, Verity};
 use crate::params::Verbosity;
@@ -41,6 +41,8 @@ pub struct Machine<S> {
     added: Vec<String>,
     /// The image whose blocks the kernel compares with a hash tree.
     sealed: Option<Sealed>,
+    /// Bad blocks that the kernel's log tells of since earlier attempts.
+    bad_blocks: usize,
 }
 
 impl<S: Sys> Machine<S> {
@@ -55,6 +57,7 @@ impl<S: Sys> Machine<S> {
             typed: VecDeque::new(),
             added: Vec::new(),
             sealed: None,
+            bad_blocks: 0,
         }
     }
 
@@ -103,7 +106,7 @@ impl<S: Sys> Machine<S> {
     fn explain(&self, error: Error) -> Error {
         let (Cause::Os(_), Some(sealed)) = (&error.cause, &self.sealed) else { return error };
         let log = self.sys.kernel_log().unwrap_or_default();
-        match sealed.bad_block(&log) {
+        match sealed.bad_block(&log, self.bad_blocks) {
             Some(cause) => Error { cause, ..error },
             None => error,
         }
@@ -193,7 +196,9 @@ impl<S: Sys> Machine<S> {
     pub fn begin_again(&mut self, words: Vec<String>) {
         self.added.extend(words);
         self.finished.clear();
-        self.sealed = None;
+        if self.sealed.take().is_some() {
+            self.bad_blocks = corruption::bad_blocks(&self.sys.kernel_log().unwrap_or_default()).count();
+        }
         self.warnings.clear();
     }
 

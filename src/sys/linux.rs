@@ -222,9 +222,18 @@ impl Sys for Linux {
     }
 
     fn seal(&mut self, image: &File, tree: &File, verity: &Verity) -> io::Result<PathBuf> {
+        let (image, tree) = std::thread::scope(|scope| {
+            // Each waits for the kernel, not for a processor.
+            let other = std::thread::Builder::new().spawn_scoped(scope, || loopdev::attach(tree, false));
+            let image = loopdev::attach(image, false);
+            let tree = match other {
+                Ok(other) => other.join().unwrap_or_else(|_| Err(Errno::AGAIN.into())),
+                Err(_) => loopdev::attach(tree, false),
+            };
+            (image, tree)
+        });
         // Both devices have to stay open until the one above holds them.
-        let (image, _open) = loopdev::attach(image, false)?;
-        let (tree, _open_too) = loopdev::attach(tree, false)?;
+        let ((image, _open), (tree, _open_too)) = (image?, tree?);
         dm::verity(verity, &image, &tree)
     }
 

@@ -6,8 +6,9 @@ use super::sealed::*;
 use super::worlds::*;
 use isolde::error::{Cause, Stage};
 use isolde::sys::Level;
-use isolde::sys::record::{Content, Ending, World};
+use isolde::sys::record::{Content, Ending, Medium, World};
 use serde_json::Value;
+use std::time::Duration;
 
 const SIGNED: &str = "isolde.verify=signed";
 const OFF: &str = "isolde.onfail=poweroff";
@@ -352,6 +353,39 @@ fn a_digest_of_the_command_line_is_checked_in_full_and_agrees_with_the_manifest(
     match refused(&world(Some(&key()), SIGNED, &other, &sealed(&key()))) {
         (Stage::Verify, Cause::DigestMismatch { .. }) => {}
         (stage, cause) => panic!("{stage}: {cause}"),
+    }
+}
+
+/// A large image on a machine on which everything takes long, without a hash tree.
+fn slow(words: &str, line: &str) -> World {
+    let iso = Content::image(&Medium { size: 64 << 20, ..debian() });
+    let sum = b3sum(&iso, "debian.iso");
+    let files: Files = [(ISO, iso), ("iso/B3SUMS", Content::from(sum.as_str()))].map(|(p, c)| (p.to_owned(), c)).into();
+    let world = world(None, words, &format!("isolde.home=no {line}"), &files);
+    World { tick: Duration::from_millis(400), ..world }
+}
+
+#[test]
+fn a_long_check_shows_how_far_it_is_and_a_key_ends_one_that_nobody_asked_for() {
+    let (outcome, report) = booted(&slow("", ""));
+    let shown = outcome.end.journal.shown();
+    assert!(shown.contains("[####") && shown.contains(" MiB/s, ") && shown.contains(" s left"), "{shown}");
+    let said = outcome
+        .end
+        .journal
+        .log(Level::Notice)
+        .any(|line| line.contains("checking /iso/debian.iso (s skips the check), 64 MiB"));
+    assert!(said && report["check"]["blake3"].is_string(), "{}", outcome.end.journal);
+
+    // Whatever is typed while no console is open is read by nobody.
+    let keys = || (1..100).map(|second| typed("xs", second));
+    let (_, report) = booted(&with(slow("", ""), keys()));
+    assert_eq!(report["check"]["not_checked"], "skipped at the console");
+    assert!(report["warnings"].to_string().contains("the check was skipped"), "{report}");
+    for (words, line) in [("isolde.verify=require", ""), ("", "isolde.verify=require")] {
+        let (outcome, report) = booted(&with(slow(words, line), keys()));
+        assert!(report["check"]["blake3"].is_string(), "{report}");
+        assert!(!outcome.end.journal.to_string().contains("s skips the check"));
     }
 }
 

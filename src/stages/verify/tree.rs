@@ -70,11 +70,10 @@ pub(super) fn seal<S: Sys>(
         on_corruption: plan.on_corruption,
     };
     drivers.verity(machine);
-    let log = machine.sys().kernel_log().unwrap_or_default();
     match machine.seal(&opened.file, &file, &verity) {
         Ok(device) => {
             let device = device.to_string_lossy().into_owned();
-            machine.set_sealed(Sealed::new(&opened.path, &device, verity.data_block, &log));
+            machine.set_sealed(Sealed::new(&opened.path, &device, verity.data_block));
             opened.sealed = Some((device, verity.name));
             Ok(Some(root))
         }

@@ -68,7 +68,7 @@ impl Sys for Record {
     type File = File;
 
     fn now(&self) -> Duration {
-        self.devices.now
+        self.devices.clock()
     }
 
     fn wall_clock(&self) -> u64 {

@@ -7,6 +7,7 @@ use super::tree::Content;
 use super::world::{Arrival, Arrives, Module, Told, World};
 use crate::sys::{BlockDevice, Bus, Event};
 use rustix::io::Errno;
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Arc;
@@ -26,6 +27,9 @@ pub(super) struct Plugged {
 #[derive(Debug)]
 pub(super) struct Devices {
     pub(super) now: Duration,
+    /// Passed while somebody looked at the clock.
+    ticked: Cell<Duration>,
+    tick: Duration,
     coming: Vec<Arrival>,
     pub(super) plugged: BTreeMap<String, Plugged>,
     /// How many were plugged in so far.
@@ -45,6 +49,8 @@ impl Devices {
         let known = VIRTUAL.iter().map(|name| (*name).to_owned()).chain(world.built_in.iter().cloned()).collect();
         let mut devices = Devices {
             now: Duration::ZERO,
+            ticked: Cell::default(),
+            tick: world.tick,
             coming,
             plugged: BTreeMap::new(),
             count: 0,
@@ -96,8 +102,15 @@ impl Devices {
         self.events.get_or_insert_default();
     }
 
+    /// The time, a tick after it was last asked for.
+    pub(super) fn clock(&self) -> Duration {
+        self.ticked.set(self.ticked.get().saturating_add(self.tick));
+        self.now.saturating_add(self.ticked.get())
+    }
+
     /// Lets time pass until something is told, at most this long.
     pub(super) fn wait(&mut self, limit: Duration) -> io::Result<Vec<Event>> {
+        self.advance(self.now.saturating_add(self.ticked.take()));
         let end = self.now.saturating_add(limit);
         if self.events.is_none() && !self.consoles_open {
             return Err(Errno::NOTCONN.into());

@@ -14,6 +14,8 @@ pub struct World {
     pub release: String,
     /// Where the program of process 1 is; `None` means `/init`.
     pub own_path: Option<String>,
+    /// How much time passes whenever somebody looks at the clock: a machine on which work takes long.
+    pub tick: Duration,
     /// What the machine's clock says, in seconds since 1970; `None` for some time in 2027.
     pub wall_clock: Option<u64>,
     /// Arguments of process 1, without its name.

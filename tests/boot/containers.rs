@@ -161,3 +161,13 @@ pub fn all() -> Vec<(&'static str, World)> {
         }),
     ]
 }
+
+#[test]
+fn a_volume_with_the_name_of_one_that_is_gone_is_another_volume() {
+    let good = luks(ext4_store(store()));
+    let strange = Content::new(luks1(LUKS, b"another passphrase", &KEY)).resized(good.size());
+    let mut world = with_key("isolde.luks=auto isolde.luks-key=/etc/store.key isolde.wait=600", strange);
+    world.arrivals.push(disk("sdb1", good).after(200));
+    let outcome = boot(&world);
+    assert_eq!(outcome.end.ending, Ending::Exec, "{}", outcome.end.journal);
+}

@@ -24,8 +24,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// See the module's own text.
 #[derive(Debug, Default)]
 pub(super) struct Containers {
-    /// Devices that have been looked into, whatever came of it.
-    seen: BTreeSet<String>,
+    /// Devices that have been looked into, by name, whatever came of it.
+    seen: BTreeMap<String, BlockDevice>,
     /// What LVM says on each of its devices.
     physical: BTreeMap<String, PhysicalVolume>,
     /// What has been made, lower ones first.
@@ -82,17 +82,25 @@ impl Containers {
         Ok(())
     }
 
+    /// Marks a device as looked into; `true` when it was before.
+    fn look(&mut self, device: &BlockDevice) -> bool {
+        self.seen.insert(device.name.clone(), device.clone()).is_some()
+    }
+
     fn of(&self, device: &BlockDevice) -> Option<&Mapping> {
         self.made.iter().find(|made| Some(&made.name) == device.mapped.as_ref())
     }
 
     /// Removes what was made of devices that are gone, so that it can be made again when they are back.
     fn forget<S: Sys>(&mut self, machine: &mut Machine<S>, all: &Candidates) {
-        self.seen.retain(|name| all.has(name));
-        self.physical.retain(|name, _| all.has(name));
+        // Another device may have the name by now.
+        let lost = self.seen.extract_if(.., |_, device| !all.holds(device));
+        let lost: Vec<String> = lost.map(|(name, _)| name).collect();
+        self.physical.retain(|name, _| all.has(name) && !lost.contains(name));
         let mut gone: Vec<String> = Vec::new();
         for made in &self.made {
-            if made.parts.iter().any(|part| find(all, &part.device).is_none_or(|lower| is_of(&gone, lower))) {
+            let is_lost = |lower: &BlockDevice| lost.contains(&lower.name) || is_of(&gone, lower);
+            if made.parts.iter().any(|part| find(all, &part.device).is_none_or(is_lost)) {
                 gone.push(made.name.clone());
             }
         }

@@ -30,7 +30,7 @@ impl Containers {
     ) -> Result<bool> {
         for spec in &plan.luks {
             for candidate in asked(spec, all) {
-                if !self.seen.insert(candidate.device.name.clone()) {
+                if self.look(&candidate.device) {
                     continue;
                 }
                 match self.unlock_one(machine, plan, drivers, candidate, all) {

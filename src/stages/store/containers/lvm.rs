@@ -58,7 +58,7 @@ impl Containers {
     fn read<S: Sys>(&mut self, machine: &mut Machine<S>, all: &Candidates) {
         for candidate in all.all().filter(|candidate| candidate.format() == Some(Format::LvmPv)) {
             let name = &candidate.device.name;
-            if !self.seen.insert(name.clone()) {
+            if self.look(&candidate.device) {
                 continue;
             }
             let node = Place::at(["/dev/", name].concat());

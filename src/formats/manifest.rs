@@ -4,17 +4,19 @@
 //! Gives   [`Manifest`]; paths are relative to the store's root and follow the rules of [`path::check`].
 //! Fails   with [`ManifestError`], which names the line or the path. A manifest with one fault proves nothing.
 //!
-//!     version = 1
-//!     serial = 7
-//!     verify = "require"
+//! ```toml
+//! version = 1
+//! serial = 7
+//! verify = "require"
 //!
-//!     [[file]]
-//!     path = "boot/iso/debian.iso"
-//!     size = 3994091520
-//!     blake3 = "<64 hex digits>"
-//!     verity-root = "<64 or 128 hex digits>"
-//!     verity-salt = "<up to 512 hex digits>"
-//!     verity-block = 4096
+//! [[file]]
+//! path = "boot/iso/debian.iso"
+//! size = 3994091520
+//! blake3 = "<64 hex digits>"
+//! verity-root = "<64 or 128 hex digits>"
+//! verity-salt = "<up to 512 hex digits>"
+//! verity-block = 4096
+//! ```
 //!
 //! This is TOML, of which init reads these lines, blank ones and comments: numbers in decimal, strings in double quotes
 //! without escapes. The crate toml makes init 150 kB larger, more than all that may still be added to it; the host reads

@@ -60,7 +60,11 @@ pub fn leave<S: Sys>(machine: &mut Machine<S>, verb: &str) {
 fn free_the_old_root<S: Sys>(machine: &mut Machine<S>) {
     const RUN: &str = "/oldroot/run";
     if mounts(machine).iter().any(|at| at == RUN) {
-        machine.best_effort(&Op::Move { source: Place::at(RUN), target: Place::at("/run") }, "the old root stays busy");
+        // Not onto the new root's own /run: what is mounted below that one would be out of reach.
+        let (source, target) = (Place::at(RUN), Place::at("/oldrun"));
+        for op in [Op::MakeDir(target.clone()), Op::Move { source, target }] {
+            machine.best_effort(&op, "the old root stays busy");
+        }
     }
 }
 

@@ -130,7 +130,8 @@ fn no_init_in_the_root() {
 
 #[test]
 fn a_wrong_parameter() {
-    let message = r"isolde: cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto\|require\|off";
+    let message =
+        r"isolde: cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto\|require\|signed\|off";
     refused("wrong-word", &fixtures::debian().unwrap(), &store(), "isolde.verify=maybe", message);
 }
 

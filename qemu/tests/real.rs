@@ -119,6 +119,7 @@ fn live_build_with_dracut_from_btrfs() {
 }
 
 #[test]
+#[ignore = "long: `make test-long`"]
 fn an_erofs_root_is_where_dracut_has_it() {
     let (iso, path) = (fixtures::live_build().unwrap().erofs, "/boot/iso/fedora.iso");
     let foretold = foretold(&iso, path);

@@ -11,7 +11,7 @@ use isolde_qemu::store::Store;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The emulated serial line sometimes says a letter twice.
+/// The end of init's menu; the emulated serial line sometimes says a letter twice.
 const MENU: &str = "p+r+e+s+ +a+ +k+e+y+:+ ";
 /// The store itself is read, and so it is mounted.
 const STORE: &str = "/run/isolde/store";
@@ -92,12 +92,16 @@ pub fn refuses(name: &str, words: &str, shown: Vec<Shown>) {
 
 /// From the shell of the initramfs: mount points but for the kernel's own, what loop devices read, and mapped devices.
 fn left(vm: &mut Vm) -> String {
+    // With an end of its own: a line is looked at while it is still being printed.
     const QUESTION: &str = "echo st''ate: $(cut -d ' ' -f 2 /proc/mounts | grep -vE '^/(proc|sys|dev|run)?$') \
-                            $(cat /sys/block/loop*/loop/backing_file 2>/dev/null) $(ls /sys/block | grep ^dm-)\n";
+                            $(cat /sys/block/loop*/loop/backing_file 2>/dev/null) $(ls /sys/block | grep ^dm-) e''nd\n";
     vm.wait_for(r"\(isolde\) # ", BOOT).unwrap();
     vm.type_on_console(QUESTION).unwrap();
-    let answer = vm.wait_for("^state:", BOOT).unwrap().text;
-    answer.trim_start_matches("state:").trim().to_owned()
+    let mut answer: Vec<char> = vm.wait_for("^state: .*end$", BOOT).unwrap().text.chars().collect();
+    // The emulated serial line sometimes says a letter twice, and no name here has two of one.
+    answer.dedup();
+    let answer: String = answer.into_iter().collect();
+    answer.trim_start_matches("state:").trim_end_matches("end").trim().to_owned()
 }
 
 /// Waits in that shell. Said more than once, as the kernel may have something to say of a stick in the same line.

@@ -34,3 +34,18 @@ extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
         emergency(&mut machine, &error);
     }
 }
+
+/// The C library would translate its own messages, and for that links catalogues and character sets: 30 kB of init, and there
+/// is no other language in an initramfs.
+#[allow(unsafe_code)] // the C library calls it by this name
+#[unsafe(no_mangle)]
+extern "C" fn __dcgettext(_: *const c_char, message: *const c_char, _: c_int) -> *const c_char {
+    message
+}
+
+/// What the C library calls when it finds itself broken. Its own one translates and prints the condition.
+#[allow(unsafe_code)] // the C library calls it by this name
+#[unsafe(no_mangle)]
+extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: u32, _: *const c_char) -> ! {
+    std::process::abort()
+}

@@ -30,6 +30,8 @@ pub enum Stage {
     Delegate,
     /// Mounts the layers.
     Layers,
+    /// Finds what earlier sessions saved.
+    Persist,
     /// Assembles the root file system from the layers and an upper.
     Root,
     /// Mounts the extensions and links them into the root.
@@ -61,6 +63,7 @@ impl Stage {
             Stage::Family => "family",
             Stage::Delegate => "delegate",
             Stage::Layers => "layers",
+            Stage::Persist => "persist",
             Stage::Root => "root",
             Stage::Extensions => "extensions",
             Stage::Home => "home",
@@ -255,6 +258,11 @@ pub enum Cause {
         /// Why not.
         why: String,
     },
+    /// What was saved cannot be used.
+    NoPersistence {
+        /// Why not.
+        why: String,
+    },
     /// More of something than is ever needed.
     TooMany {
         /// What there are too many of.
@@ -325,7 +333,7 @@ impl fmt::Display for Cause {
             Cause::NotLive { what, .. } => write!(f, "it is {what}, and no live system"),
             Cause::NoDelegate => f.write_str("the second initrd has replaced it"),
             Cause::NoInit { tried } => write!(f, "no init in the root; tried {}", List(tried, "nothing")),
-            Cause::NoHome { why } => f.write_str(why),
+            Cause::NoHome { why } | Cause::NoPersistence { why } => f.write_str(why),
             Cause::TooMany { what, got, limit } => write!(f, "{got} {what}, at most {limit} are used"),
             Cause::TooLong { what, got, limit } => write!(f, "{what} of {got} bytes, the kernel takes {limit}"),
         }
@@ -371,6 +379,7 @@ impl Cause {
                 "make the second initrd with isolde-mkinitrd --rdinit, and boot with rdinit=/isolde/init"
             }
             Cause::NoInit { .. } => "name it with init=, or check that the image is a whole system",
+            Cause::NoPersistence { .. } => "isolde.persist=no boots without what was saved, which stays as it is",
             Cause::NoHome { .. } => "isolde.home=no boots without a persistent home",
         })
     }

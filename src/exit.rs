@@ -11,12 +11,15 @@
 //! Fails   never on the way: what stays busy is named with who uses it, and made read-only, which leaves its file system
 //!         clean as well.
 
+pub(crate) mod session;
+
 use crate::error::Stage;
 use crate::machine::Machine;
 use crate::mount_table;
 use crate::op::{Op, Place};
 use crate::stages::early::API_MOUNTS;
 use crate::sys::{self, Halt, Level, Sys};
+use session::SessionEnd;
 use std::time::Duration;
 
 /// Where the program is in the running system.
@@ -81,13 +84,18 @@ fn end(verb: &str) -> Halt {
 /// Unmounts round after round, as one mount holds another; gives what stays.
 fn take_apart<S: Sys>(machine: &mut Machine<S>) -> Vec<String> {
     let (mut left, mut patience) = (mounts(machine), PATIENCE);
+    let mut session = SessionEnd::read(machine);
     for _ in 0..ROUNDS {
         let before = left.len();
-        for at in left.iter().rev() {
+        for at in left.iter().rev().filter(|at| session.as_ref().is_none_or(|session| !session.needs(at))) {
             // A refusal is the usual case of one that another one holds.
             _ = machine.apply(&[Op::Unmount(Place::at(at))]);
         }
         let devices = detach_devices(machine);
+        if let Some(session) = session.take_if(|session| !session.is_used(machine)) {
+            session.end(machine);
+            continue;
+        }
         left = mounts(machine);
         if left.is_empty() {
             break;

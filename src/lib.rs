@@ -15,7 +15,8 @@
 //! | [`verify`](stages::verify) | `Verified` | checks it, or has the kernel check each block |
 //! | [`family`](stages::family) | `Medium` | mounts the medium, recognises its family |
 //! | [`layers`](stages::layers) | `Layers` | mounts the layers |
-//! | [`root`](stages::root) | `Root` | stacks them below a tmpfs |
+//! | [`persist`](stages::persist) | `Layered` | finds what earlier sessions saved |
+//! | [`root`](stages::root) | `Root` | stacks them below a layer that is written to |
 //! | [`extensions`](stages::extensions) | `Extended` | links the ExtensionImages into the root |
 //! | [`home`](stages::home) | `Inhabited` | mounts the persistent home |
 //! | [`identity`](stages::identity) | `Settled` | does what the family's own initrd would do in the root |
@@ -50,8 +51,8 @@ pub mod words;
 use error::{Result, Stage};
 use machine::Machine;
 use stages::{
-    cmdline, customize, delegate, drivers, early, extensions, family, handoff, home, identity, image, layers, plan,
-    ram, root, store, verify,
+    cmdline, customize, delegate, drivers, early, extensions, family, handoff, home, identity, image, layers, persist,
+    plan, ram, root, store, verify,
 };
 use std::convert::Infallible;
 use sys::Sys;
@@ -73,7 +74,8 @@ pub fn boot<S: Sys>(m: &mut Machine<S>) -> Result<Infallible> {
         return delegate::enter(m, &plan, &api, &medium);
     }
     let layers = m.run(Stage::Layers, |m| layers::mount(m, &mut drivers, medium))?;
-    let root = m.run(Stage::Root, |m| root::assemble(m, &plan, &mut drivers, layers))?;
+    let layered = m.run(Stage::Persist, |m| persist::find(m, &plan, &mut drivers, layers))?;
+    let root = m.run(Stage::Root, |m| root::assemble(m, &plan, &mut drivers, layered))?;
     let extended = m.run(Stage::Extensions, |m| extensions::link(m, &plan, &mut drivers, root))?;
     let inhabited = m.run(Stage::Home, |m| home::mount(m, &plan, &mut drivers, extended))?;
     let settled = m.run(Stage::Identity, |m| Ok(identity::settle(m, &plan, inhabited)))?;

@@ -130,6 +130,30 @@ pub enum Op {
         /// What.
         text: String,
     },
+    /// Writes a file of a persistent file system anew, after all that was written there before (`syncfs(2)`, `rename(2)`).
+    Save {
+        /// Which file; its folder must exist.
+        at: Place,
+        /// What.
+        text: String,
+    },
+    /// `rm -rf`; links are not followed. What is not there is no error.
+    Delete(Place),
+    /// Moves an overlay's upper layer into the one below it, which is beside it on the same file system. The first is gone
+    /// afterwards. Neither may be in use.
+    Merge {
+        /// The upper one.
+        from: Place,
+        /// The lower one.
+        into: Place,
+    },
+    /// `chcon --reference`: the SELinux label of a directory, where it has one.
+    CopyLabel {
+        /// Whose.
+        from: Place,
+        /// For which.
+        to: Place,
+    },
     /// `mount -o remount,ro`.
     ReadOnly(Place),
     /// `losetup -d`.
@@ -181,6 +205,10 @@ impl fmt::Display for Op {
             Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
             Op::Unmount(at) => write!(f, "umount {at}"),
             Op::Detach(at) => write!(f, "umount -l {at}"),
+            Op::Save { at, text } => write!(f, "save {at} ({} bytes)", text.len()),
+            Op::Delete(at) => write!(f, "rm -rf {at}"),
+            Op::Merge { from, into } => write!(f, "merge {from} into {into}"),
+            Op::CopyLabel { from, to } => write!(f, "chcon --reference={from} {to}"),
             Op::ReadOnly(at) => write!(f, "mount -o remount,ro {at}"),
             Op::DetachLoop(device) => write!(f, "losetup -d {device}"),
             Op::InstallSelf(at) => write!(f, "install -m 755 /proc/self/exe {at}"),

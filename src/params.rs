@@ -3,6 +3,13 @@
 //! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
 //! parameter is one row here, one field of [`Cmdline`], and one section there.
 
+mod wishes;
+
+pub use wishes::{
+    Extras, HomeWish, OnCorruption, OnFail, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
+};
+
+use crate::formats::generations::is_profile;
 use crate::formats::lvm::VolumeName;
 use crate::source::StoreSpec;
 use crate::words::Words;
@@ -26,145 +33,6 @@ impl fmt::Debug for Param {
     }
 }
 
-/// How much memory the writable layer may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// Per cent of the memory, 1 to 100.
-    Percent(u8),
-    /// Bytes.
-    Bytes(u64),
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Size::Percent(share) => write!(f, "{share}%"),
-            Size::Bytes(bytes) => write!(f, "{bytes}"),
-        }
-    }
-}
-
-/// How strictly proof is asked for of what the store holds, the weakest first: of several wishes the greatest counts.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Policy {
-    /// Check nothing.
-    Off,
-    /// Check whatever has a checksum.
-    #[default]
-    Auto,
-    /// No checksum, no boot.
-    Require,
-    /// No place in a manifest that a key of the initrd has signed, no boot.
-    Signed,
-}
-
-impl Policy {
-    /// The values of isolde.verify, in the order in which cmdline-spec.md explains them.
-    pub const WORDS: [(&'static str, Policy); 4] =
-        [("auto", Policy::Auto), ("require", Policy::Require), ("signed", Policy::Signed), ("off", Policy::Off)];
-
-    /// As isolde.verify has it.
-    pub fn word(self) -> &'static str {
-        Policy::WORDS.iter().find(|(_, policy)| *policy == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// What the kernel does when a block of an image with a hash tree is not the one that was sealed (kernel:
-/// device-mapper/verity.rst).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnCorruption {
-    /// The read fails.
-    #[default]
-    IoError,
-    /// The machine starts again.
-    Restart,
-    /// The kernel panics.
-    Panic,
-}
-
-impl OnCorruption {
-    /// The values of isolde.oncorruption.
-    pub const WORDS: [(&'static str, OnCorruption); 3] =
-        [("io-error", OnCorruption::IoError), ("restart", OnCorruption::Restart), ("panic", OnCorruption::Panic)];
-
-    /// As isolde.oncorruption has it.
-    pub fn word(self) -> &'static str {
-        OnCorruption::WORDS.iter().find(|(_, all)| *all == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// Whether what is booted is copied to memory first.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ToRam {
-    /// It is read from the medium.
-    #[default]
-    No,
-    /// It is copied where there is plenty of memory.
-    Auto,
-    /// It is copied where it fits.
-    Yes,
-}
-
-impl ToRam {
-    /// The values of isolde.toram.
-    pub const WORDS: [(&'static str, ToRam); 3] = [("auto", ToRam::Auto), ("yes", ToRam::Yes), ("no", ToRam::No)];
-
-    /// As isolde.toram has it.
-    pub fn word(self) -> &'static str {
-        ToRam::WORDS.iter().find(|(_, all)| *all == self).map_or("", |(word, _)| word)
-    }
-}
-
-/// What happens after a failure was reported.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum OnFail {
-    /// A menu on every console.
-    #[default]
-    Menu,
-    /// A shell of the initramfs on the console; the menu when it ends.
-    Shell,
-    /// Reboot after a visible count-down.
-    Reboot,
-    /// Power off after a visible count-down.
-    PowerOff,
-    /// Stay, so that the message can be read.
-    Wait,
-    /// Execute the distribution's own init, as if this one were not there.
-    Delegate,
-}
-
-/// What was asked for the home directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum HomeWish {
-    /// Use the store's `/home.img` or `/home` when it is there.
-    #[default]
-    Found,
-    /// None: what is written to /home is gone at power-off.
-    No,
-    /// This file or directory of the store; without it the boot stops.
-    Path(String),
-}
-
-/// Whether something of the store that adds to the system is used.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Extras {
-    /// Use it.
-    #[default]
-    Use,
-    /// Leave it alone.
-    Leave,
-}
-
-/// How much goes to the log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verbosity {
-    /// One line per stage, warnings and errors.
-    #[default]
-    Info,
-    /// Every operation as well.
-    Debug,
-}
-
 /// The known parameters as typed: `None` where the word is absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Cmdline {
@@ -180,6 +48,10 @@ pub struct Cmdline {
     pub(crate) on_corruption: Option<OnCorruption>,
     pub(crate) to_ram: Option<ToRam>,
     pub(crate) overlay_size: Option<Size>,
+    pub(crate) persist: Option<PersistWish>,
+    pub(crate) other_base: Option<OtherBase>,
+    pub(crate) persist_keep: Option<u64>,
+    pub(crate) session: Option<Session>,
     pub(crate) extensions: Option<Extras>,
     pub(crate) home: Option<HomeWish>,
     pub(crate) customize: Option<Extras>,
@@ -271,7 +143,32 @@ pub const PARAMS: &[Param] = &[
         key: "isolde.overlay-size",
         form: "SIZE[K|M|G]|PERCENT%",
         default: "50%",
-        set: |c, v| size(&mut c.overlay_size, v),
+        set: |c, v| {
+            c.overlay_size = size(v);
+            c.overlay_size.is_some()
+        },
+    },
+    Param {
+        key: "isolde.persist",
+        form: "auto|no|NAME[@-NUMBER]",
+        default: "no",
+        set: |c, v| {
+            c.persist = profile(v);
+            c.persist.is_some()
+        },
+    },
+    Param {
+        key: "isolde.persist-base",
+        form: "fork|keep|fresh|cancel",
+        default: "fork",
+        set: |c, v| choice(&mut c.other_base, v, &OtherBase::WORDS),
+    },
+    Param { key: "isolde.persist-keep", form: "NUMBER", default: "8", set: |c, v| number(&mut c.persist_keep, v, 100) },
+    Param {
+        key: "isolde.session",
+        form: "save|discard",
+        default: "save",
+        set: |c, v| choice(&mut c.session, v, &Session::WORDS),
     },
     Param { key: "isolde.extensions", form: "yes|no", default: "yes", set: |c, v| extras(&mut c.extensions, v) },
     Param {
@@ -400,6 +297,20 @@ fn names(value: &str) -> bool {
     value.split(',').all(|name| !name.is_empty() && name.bytes().all(letter))
 }
 
+/// A profile, and how many of its last sessions are left out.
+fn profile(value: &str) -> Option<PersistWish> {
+    match value {
+        "no" => return Some(PersistWish::No),
+        "auto" => return Some(PersistWish::IfThere),
+        _ => {}
+    }
+    let (name, back) = match value.split_once("@-") {
+        Some((name, back)) => (name, back.parse().ok().filter(|n| *n <= 1000)?),
+        None => (value, 0),
+    };
+    is_profile(name).then(|| PersistWish::Profile { name: name.to_owned(), back })
+}
+
 fn number(slot: &mut Option<u64>, value: &str, most: u64) -> bool {
     *slot = value.parse().ok().filter(|n| *n <= most);
     slot.is_some()
@@ -420,23 +331,16 @@ fn choice<T: Copy>(slot: &mut Option<T>, value: &str, all: &[(&str, T)]) -> bool
 }
 
 /// 1 to 100 per cent, or bytes with an optional binary unit.
-fn size(slot: &mut Option<Size>, value: &str) -> bool {
-    let parsed = match value.strip_suffix('%') {
-        Some(share) => share.parse().ok().filter(|n| (1..=100).contains(n)).map(Size::Percent),
-        None => {
-            let (digits, shift) = match value.strip_suffix(['K', 'k']).map(|d| (d, 10)) {
-                Some(kib) => kib,
-                None => match value.strip_suffix(['M', 'm']).map(|d| (d, 20)) {
-                    Some(mib) => mib,
-                    None => value.strip_suffix(['G', 'g']).map_or((value, 0), |d| (d, 30)),
-                },
-            };
-            let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
-            bytes.filter(|n| *n > 0).map(Size::Bytes)
-        }
-    };
-    *slot = parsed;
-    parsed.is_some()
+pub(crate) fn size(value: &str) -> Option<Size> {
+    if let Some(share) = value.strip_suffix('%') {
+        return share.parse().ok().filter(|n| (1..=100).contains(n)).map(Size::Percent);
+    }
+    let units = [('k', 10), ('m', 20), ('g', 30)];
+    let unit =
+        units.iter().find_map(|(unit, shift)| Some((value.strip_suffix([*unit, unit.to_ascii_uppercase()])?, *shift)));
+    let (digits, shift) = unit.unwrap_or((value, 0));
+    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
+    bytes.filter(|n| *n > 0).map(Size::Bytes)
 }
 
 #[cfg(test)]
@@ -458,16 +362,11 @@ mod tests {
 
     #[test]
     fn sizes() {
-        let parse = |text: &str| {
-            let mut slot = None;
-            size(&mut slot, text);
-            slot
-        };
-        assert_eq!(parse("50%"), Some(Size::Percent(50)));
-        assert_eq!(parse("2G"), Some(Size::Bytes(2 << 30)));
-        assert_eq!(parse("4096"), Some(Size::Bytes(4096)));
+        assert_eq!(size("50%"), Some(Size::Percent(50)));
+        assert_eq!(size("2G"), Some(Size::Bytes(2 << 30)));
+        assert_eq!(size("4096"), Some(Size::Bytes(4096)));
         for bad in ["", "%", "0%", "101%", "0", "-1", "1T", "99999999999G", "1.5G"] {
-            assert_eq!(parse(bad), None, "{bad}");
+            assert_eq!(size(bad), None, "{bad}");
         }
     }
 }

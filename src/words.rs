@@ -26,6 +26,14 @@ pub enum Does {
     Choice,
     /// It has what is booted copied to memory.
     ToRam,
+    /// It asks for what is written to outlive the boot.
+    Persist,
+    /// It asks for what is written to be gone with the boot, over what was saved.
+    Discard,
+    /// It says how much memory what is written may take: bytes, with a unit, or a share.
+    OverlaySize,
+    /// The same, in MiB where it has no unit.
+    OverlayMib,
     /// It is understood and not done yet: the log and the report say so.
     NotYet,
     /// It is for the running system, or for the family's own scripts: it stays on the command line, untouched.
@@ -39,6 +47,9 @@ impl Does {
             Does::Source => "says where the image is",
             Does::Choice => "chooses what is booted",
             Does::ToRam => "has the image copied to memory",
+            Does::Persist => "as `isolde.persist=default`, where the store has a place for it",
+            Does::Discard => "as `isolde.session=discard`",
+            Does::OverlaySize | Does::OverlayMib => "as `isolde.overlay-size=`",
             Does::NotYet => "is not done yet; a warning says so",
             Does::Userland => "is left to the system itself",
         }
@@ -68,6 +79,13 @@ impl Words {
     /// Whether the word is there and does not say no. Every initrd reads `0`, `no`, `off` and `n` as no.
     pub fn is_set(&self, name: &str) -> bool {
         self.0.get(name).is_some_and(|value| !matches!(value.as_str(), "0" | "no" | "off" | "n"))
+    }
+
+    /// Whether a word is there that does this and does not say no.
+    #[must_use]
+    pub fn asks(&self, does: Does) -> bool {
+        let does_it = |name: &str| families::find_word(name).is_some_and(|word| word.does == does);
+        self.0.keys().any(|name| does_it(name) && self.is_set(name) && self.get(name) != Some("none"))
     }
 
     /// Its value as a path of the medium, without slashes at its ends.

@@ -13,6 +13,7 @@ mod boot {
     pub mod invariants;
     pub mod menu;
     pub mod modules;
+    pub mod persist;
     pub mod ram;
     pub mod random;
     pub mod refusals;
@@ -63,7 +64,7 @@ fn the_report_says_what_was_done() {
     assert_eq!(report["extensions"][0]["name"], "b43");
     assert_eq!(report["home"], "/home");
     assert_eq!(report["programs"].as_array().unwrap().len(), 2);
-    assert_eq!(report["stages"].as_array().unwrap().len(), 15, "all but the hand-off itself");
+    assert_eq!(report["stages"].as_array().unwrap().len(), 16, "all but the hand-off itself");
     assert_eq!(report["init"], "/sbin/init");
 }
 

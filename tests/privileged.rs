@@ -6,6 +6,10 @@
 #![allow(unsafe_code)] // unshare(2), in a thread that shares nothing afterwards but memory and open files
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of it is test code
 
+mod privileged {
+    pub mod upper;
+}
+
 use isolde::formats::superblock::probe;
 use isolde::op::{ImageMount, Op, Place};
 use isolde::sys::linux::Linux;

@@ -237,6 +237,7 @@ fn causes() -> Vec<Cause> {
         Cause::NoDelegate,
         Cause::NoInit { tried: vec![text("/sbin/init"), text("/bin/sh")] },
         Cause::NoHome { why: text("ntfs cannot be written") },
+        Cause::NoPersistence { why: text("8 sessions of work are to be left out, and there are 3") },
         Cause::TooLong { what: "a list of layers", got: 5000, limit: 4095 },
         Cause::TooMany { what: "layers", got: 600, limit: 500 },
     ];
@@ -268,8 +269,9 @@ fn causes() -> Vec<Cause> {
         Cause::WrongSize { .. } => 24,
         Cause::NotCovered { .. } => 25,
         Cause::Corrupted { .. } => 26,
+        Cause::NoPersistence { .. } => 27,
     };
-    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..27), "one of each");
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..28), "one of each");
     all
 }
 

@@ -36,7 +36,7 @@ const WORDS: &[Word] = &[
     word("arch", "ARCHITECTURE", Does::Choice),
     word("copytoram", "[y|n|auto]", Does::ToRam),
     word("copytoram_size", "SIZE", Does::NotYet),
-    word("cow_spacesize", "SIZE", Does::NotYet),
+    word("cow_spacesize", "SIZE", Does::OverlaySize),
     word("cow_device", "DEVICE", Does::NotYet),
     word("cow_label", "LABEL", Does::NotYet),
     word("cow_flags", "OPTIONS", Does::NotYet),

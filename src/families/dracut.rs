@@ -6,7 +6,7 @@
 
 use super::{Asked, Family, Layer, Layout, NO_HABITS, Target, Way};
 use crate::source::{Named, StoreSpec};
-use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
+use crate::words::Does::{Choice, Discard, NotYet, OverlayMib, Persist, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
 use std::io;
 
@@ -31,11 +31,11 @@ const WORDS: &[Word] = &[
     word("rd.live.squashimg", "FILE", Choice),
     word("rd.live.ram", "", ToRam),
     word("live_ram", "", ToRam),
-    word("rd.live.overlay", "DEVICE[:PATH]|none", NotYet),
+    word("rd.live.overlay", "DEVICE[:PATH]|none", Persist),
     word("rd.overlay", "DEVICE[:PATH]|tmpfs:OPTIONS", NotYet),
     word("rd.overlay.crypt", "DEVICE", NotYet),
-    word("rd.live.overlay.size", "MIB", NotYet),
-    word("rd.live.overlay.readonly", "", NotYet),
+    word("rd.live.overlay.size", "MIB", OverlayMib),
+    word("rd.live.overlay.readonly", "", Discard),
     word("rd.live.overlay.reset", "", NotYet),
     word("rd.live.overlay.cowfs", "btrfs|ext4|xfs", NotYet),
     word("rd.writable.fsimg", "", NotYet),

@@ -8,7 +8,7 @@
 use super::tree::Tree;
 use super::{Asked, Attached, Edit, Family, Layer, Layout, NO_HABITS, Pair, Way, mount_name};
 use crate::source::{Named, StoreSpec};
-use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
+use crate::words::Does::{Choice, Discard, NotYet, OverlaySize, Persist, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
 use std::io;
 
@@ -44,14 +44,14 @@ const WORDS: &[Word] = &[
     word("live-media-offset", "BYTES", NotYet),
     word("toram", "[FILE]", ToRam),
     word("todisk", "DEVICE", NotYet),
-    word("persistence", "", NotYet),
+    word("persistence", "", Persist),
     word("persistence-label", "NAME[,NAME]", NotYet),
     word("persistence-path", "DIRECTORY", NotYet),
     word("persistence-media", "removable|removable-usb", NotYet),
     word("persistence-storage", "filesystem,file,directory", NotYet),
     word("persistence-encryption", "none,luks", NotYet),
-    word("persistence-read-only", "", NotYet),
-    word("overlay-size", "SIZE", NotYet),
+    word("persistence-read-only", "", Discard),
+    word("overlay-size", "SIZE", OverlaySize),
     word("exposedroot", "", NotYet),
     word("plainroot", "", NotYet),
     word("skipunion", "", NotYet),

@@ -13,6 +13,7 @@ pub mod base64;
 pub mod compressed;
 mod crc;
 mod fields;
+pub mod generations;
 pub mod glob;
 pub mod luks;
 pub mod lvm;

@@ -81,6 +81,7 @@ fn enter<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, store: &Store,
     if let Access::Refused(why) = &store.access {
         return Err(refuse(machine, path, why.clone()));
     }
+    home.fits(store.format).map_err(|why| refuse(machine, path, why))?;
     let target = Place::new_root("/home");
     machine.apply(&[Op::MakeDir(target.clone())])?;
     match home.form {

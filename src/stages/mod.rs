@@ -13,6 +13,7 @@ pub mod home;
 pub mod identity;
 pub mod image;
 pub mod layers;
+pub mod persist;
 pub mod plan;
 pub mod progress;
 pub mod ram;

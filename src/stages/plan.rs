@@ -10,7 +10,9 @@ pub mod render;
 use crate::error::{Cause, Error, Result, Stage};
 use crate::families::{FAMILIES, find_word};
 use crate::formats::lvm::VolumeName;
-use crate::params::{Cmdline, Extras, HomeWish, OnCorruption, Policy, Size, ToRam, Verbosity};
+use crate::params::{
+    self, Cmdline, Extras, HomeWish, OnCorruption, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
+};
 use crate::source::{ImageSpec, Named, StoreSpec};
 use crate::words::{Does, Words};
 use std::fmt;
@@ -43,6 +45,14 @@ pub struct Plan {
     pub to_ram: ToRam,
     /// Size of the tmpfs that takes all writes.
     pub overlay_size: Size,
+    /// Whether what is written outlives the boot.
+    pub persist: PersistWish,
+    /// What becomes of a profile of another image.
+    pub other_base: OtherBase,
+    /// How many sessions of a profile stay apart; older ones are merged.
+    pub persist_keep: usize,
+    /// What becomes of this session.
+    pub session: Session,
     /// Whether the store's ExtensionImages are used.
     pub extensions: Extras,
     /// What was asked for the home directory.
@@ -89,7 +99,17 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         on_corruption: c.on_corruption.unwrap_or_default(),
         digest: c.blake3,
         to_ram: c.to_ram.unwrap_or_else(|| to_ram(&c.dialects)),
-        overlay_size: c.overlay_size.unwrap_or(Size::Percent(50)), // what live-boot and tmpfs itself take
+        // The half is what live-boot and tmpfs itself take.
+        overlay_size: c.overlay_size.or_else(|| overlay_size(&c.dialects)).unwrap_or(Size::Percent(50)),
+        persist: match c.persist {
+            _ if pristine => PersistWish::No,
+            Some(wish) => wish,
+            None if c.dialects.asks(Does::Persist) => PersistWish::IfThere,
+            None => PersistWish::No,
+        },
+        other_base: c.other_base.unwrap_or_default(),
+        persist_keep: c.persist_keep.and_then(|keep| keep.try_into().ok()).unwrap_or(8), // a week of work and a day
+        session: c.session.unwrap_or_else(|| session(&c.dialects)),
         extensions: extras(c.extensions),
         home: if pristine { HomeWish::No } else { c.home.unwrap_or_default() },
         customize: extras(c.customize),
@@ -99,6 +119,22 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         delegate: c.delegate,
         verbosity: c.log.unwrap_or_default(),
     })
+}
+
+/// By the dialects' words; `None` where none says it in a form that is understood.
+fn overlay_size(words: &Words) -> Option<Size> {
+    let said = |does| words.iter().find(move |(name, _)| find_word(name).is_some_and(|word| word.does == does));
+    let plain = said(Does::OverlaySize).map(|(_, value)| value.to_owned());
+    // dracut and kiwi count in MiB where there is no unit.
+    let mib = said(Does::OverlayMib).map(|(_, value)| {
+        if value.bytes().all(|b| b.is_ascii_digit()) { [value, "M"].concat() } else { value.to_owned() }
+    });
+    params::size(&plain.or(mib)?)
+}
+
+/// By the dialects' words.
+fn session(words: &Words) -> Session {
+    if words.asks(Does::Discard) { Session::Discard } else { Session::Save }
 }
 
 /// By the dialects' words: any of them that does not say no.

@@ -1,18 +1,21 @@
-//! Stage 11: the root file system.
+//! Stage 12: the root file system.
 //!
-//! Takes   the mounted layers.
-//! Gives   [`Root`]: an overlay at [`op::NEW_ROOT`] whose writes go to memory, with the store at /isodevice in it.
+//! Takes   the mounted layers, and what was saved.
+//! Gives   [`Root`]: an overlay at [`op::NEW_ROOT`] whose writes go to memory or to this session's own layer, with the store at
+//!         /isodevice in it.
 //! Leaves  every layer as it is.
 //! Fails   when the overlay cannot be mounted, or no init is in it.
 
 use crate::corruption::Sealed;
 use crate::error::{Cause, Result};
 use crate::families::{Layout, Target};
+use crate::formats::generations;
 use crate::machine::Machine;
 use crate::op::{NEW_ROOT, Op, Place, STORE};
 use crate::params::Size;
 use crate::stages::drivers::Drivers;
 use crate::stages::layers::Layers;
+use crate::stages::persist::Layered;
 use crate::stages::plan::Plan;
 use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
@@ -29,19 +32,29 @@ pub struct Root {
     pub(super) layers: Layers,
     pub(super) init: String,
     pub(super) overlay_size: Size,
+    /// The session that is written to; `None` for memory.
+    pub(super) session: Option<u32>,
+    /// How many saved sessions are below it.
+    pub(super) saved: usize,
 }
 
 impl fmt::Display for Root {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} layers below a tmpfs of {}", self.layers.layers.len(), self.overlay_size)
+        let layers = self.layers.layers.len() + self.saved;
+        match self.session {
+            Some(session) => write!(f, "{layers} layers below session {session}"),
+            None => write!(f, "{layers} layers below a tmpfs of {}", self.overlay_size),
+        }
     }
 }
 
 /// Assembles the root.
-pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers, layers: Layers) -> Result<Root> {
+pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers, from: Layered) -> Result<Root> {
     drivers.file_system(machine, "overlay")?;
-    let ops = overlay(&layers, plan.overlay_size).map_err(|cause| machine.error("stack the layers", cause))?;
+    let ops = overlay(&from, plan.overlay_size).map_err(|cause| machine.error("stack the layers", cause))?;
     machine.apply(&ops)?;
+    let Layered { layers, saved, own } = from;
+    let (saved, session) = (saved.len(), own.map(|own| own.number));
     let init = choose_init(machine, plan)?;
     if let Some(named) = plan.init.as_ref().filter(|named| **named != init) {
         machine.warn(&format!("init={named} is no program of the root; {init} is started instead"));
@@ -54,22 +67,33 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
             machine.best_effort(&op, "a damaged block is named by the kernel's number only");
         }
     }
-    Ok(Root { layers, init, overlay_size: plan.overlay_size })
+    Ok(Root { layers, init, overlay_size: plan.overlay_size, session, saved })
 }
 
-/// The tmpfs, the overlay, and the store in it. Pure.
-fn overlay(layers: &Layers, size: Size) -> std::result::Result<Vec<Op>, Cause> {
-    let layout = &layers.layout;
-    let tmpfs = Place::at(layout.upper_mount);
-    let (upper, work) = (tmpfs.join(layout.upper.0), tmpfs.join(layout.upper.1));
+/// What is written to, the overlay, and the store in it. Pure.
+fn overlay(from: &Layered, size: Size) -> std::result::Result<Vec<Op>, Cause> {
+    let layout = &from.layers.layout;
+    let mut ops = Vec::new();
+    let (upper, work) = match &from.own {
+        Some(own) => (own.upper.full(), own.work.full()),
+        None => {
+            let tmpfs = Place::at(layout.upper_mount);
+            let (upper, work) = (tmpfs.join(layout.upper.0), tmpfs.join(layout.upper.1));
+            let paths = (upper.full(), work.full());
+            ops.extend([Op::MakeDir(tmpfs.clone()), memory(tmpfs, size), Op::MakeDir(upper), Op::MakeDir(work)]);
+            paths
+        }
+    };
     // The kernel lists the highest layer first (kernel: filesystems/overlayfs.rst).
-    let lower: Vec<&str> = layers.layers.iter().rev().map(|layer| layer.at.as_str()).collect();
-    let (up, down) = (upper.full(), work.full());
-    let options = format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), up.display(), down.display());
+    let saved = from.saved.iter().map(|layer| layer.full().to_string_lossy().into_owned());
+    let lower: Vec<String> = saved.chain(from.layers.layers.iter().rev().map(|layer| layer.at.clone())).collect();
+    let mut options = format!("lowerdir={},upperdir={},workdir={}", lower.join(":"), upper.display(), work.display());
+    if from.own.is_some() || !from.saved.is_empty() {
+        options = [&options, ",", generations::OPTIONS].concat();
+    }
     if options.len() > LONGEST_OPTIONS {
         return Err(Cause::TooLong { what: "a list of layers", got: options.len(), limit: LONGEST_OPTIONS });
     }
-    let mut ops = vec![Op::MakeDir(tmpfs.clone()), memory(tmpfs, size), Op::MakeDir(upper), Op::MakeDir(work)];
     ops.push(Op::MakeDir(Place::at(NEW_ROOT)));
     let mut target = Place::at(NEW_ROOT);
     if layout.stack != "/" {

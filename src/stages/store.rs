@@ -4,12 +4,13 @@
 //! Gives   [`Store`], mounted at [`op::STORE`]; the image that was asked for is in it.
 //! Leaves  every other device unmounted and unwritten: one that has to be looked into is write-protected by the kernel
 //!         meanwhile. The store itself is mounted read-only, without replaying a
-//!         journal, unless a home directory on it was asked for or found.
+//!         journal, unless a home directory on it was asked for or found, or what is written is to be saved on it.
 //! Fails   when nothing fits within the time, or when what was named has no such file. See cmdline-spec.md.
 
 mod candidates;
 pub(crate) mod containers;
 pub(super) mod home_source;
+pub(super) mod persist_source;
 pub(crate) mod visit;
 mod waiting;
 
@@ -27,6 +28,7 @@ use crate::sys::{BlockDevice, Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
 use containers::Containers;
 use home_source::HomeSource;
+use persist_source::PersistSource;
 use rustix::mount::MountFlags;
 use std::fmt;
 use std::time::Duration;
@@ -40,7 +42,7 @@ const NAMES_SHOWN: usize = 8;
 pub enum Access {
     /// Nothing asked for more.
     ReadOnly,
-    /// A home directory on it was asked for or found.
+    /// A home directory on it was asked for or found, or a place for what is saved was asked for.
     ReadWrite,
     /// It should be written to and cannot be.
     Refused(String),
@@ -53,6 +55,7 @@ pub struct Store {
     pub(super) format: Format,
     pub(super) description: String,
     pub(super) home: Option<HomeSource>,
+    pub(super) persist: Option<PersistSource>,
     pub(super) access: Access,
     /// Bytes of what is in its place in memory; `None` while it is the medium's.
     pub(super) in_memory: Option<u64>,
@@ -221,10 +224,12 @@ fn attempt<S: Sys>(
     let home = home_source::find(machine, plan, removable);
     let sleeper =
         hibernated(all.all()).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
+    let persist = persist_source::find(machine, plan, format);
+    let saves = persist.is_some_and(|source| source.writes(plan));
     let access = match home.as_ref().map(|home| home.fits(format)) {
-        None => Access::ReadOnly,
-        Some(Err(why)) => Access::Refused(why),
-        Some(Ok(())) => match sleeper {
+        None if !saves => Access::ReadOnly,
+        Some(Err(why)) if !saves => Access::Refused(why),
+        _ => match sleeper {
             Some(why) => Access::Refused(why),
             None => make_writable(machine, candidate, format, &how, containers, all)?,
         },
@@ -235,7 +240,7 @@ fn attempt<S: Sys>(
         machine.warn(&format!("{}: {text}", candidate.describe()));
     }
     let device = candidate.device.name.clone();
-    Ok(Some(Store { device, format, description: candidate.describe(), home, access, in_memory: None }))
+    Ok(Some(Store { device, format, description: candidate.describe(), home, persist, access, in_memory: None }))
 }
 
 /// The header of Windows' hibernation file; after a wake-up it begins otherwise.

@@ -7,13 +7,15 @@ mod dm;
 mod initramfs;
 mod log;
 mod loopdev;
+mod merge;
 mod modules;
 mod paths;
 mod process;
 mod uevents;
+mod upper;
 mod users;
 
-use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys, User};
+use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Space, Sys, User};
 use crate::formats::ReadAt;
 use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program, Verity};
 use rustix::event::{PollFd, poll};
@@ -270,6 +272,10 @@ impl Sys for Linux {
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
                 File::from(paths::open(at, flags)?).write_all(text.as_bytes())
             }
+            Op::Save { at, text } => upper::save(at, text),
+            Op::Delete(at) => upper::delete(at),
+            Op::Merge { from, into } => merge::merge(from, into),
+            Op::CopyLabel { from, to } => upper::copy_label(from, to),
             Op::Map(mapping) => dm::create(mapping).map(drop),
             Op::Remap(mapping) => dm::reload(mapping),
             Op::Unmap(name) => dm::remove(name),
@@ -321,6 +327,14 @@ impl Sys for Linux {
     fn let_go(&mut self) -> io::Result<()> {
         self.log = log::Log::default();
         process::let_go()
+    }
+
+    fn space(&self, at: &Place) -> io::Result<Space> {
+        upper::space(at)
+    }
+
+    fn fault_as_upper(&mut self, at: &Place) -> io::Result<Option<&'static str>> {
+        upper::fault_as_upper(at)
     }
 
     fn users(&self, at: &str) -> Vec<User> {

@@ -152,6 +152,15 @@ pub enum Halt {
     Kexec,
 }
 
+/// How large a file system is, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// What can still be written.
+    pub free: u64,
+    /// All of it.
+    pub size: u64,
+}
+
 /// A process that keeps a mount busy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
@@ -286,6 +295,12 @@ pub trait Sys {
 
     /// Lets go of what this process has from its former root: standard streams, other open files, the working directory.
     fn let_go(&mut self) -> io::Result<()>;
+
+    /// What the file system at this place has room for (`statvfs(3)`).
+    fn space(&self, at: &Place) -> io::Result<Space>;
+
+    /// Why an overlay cannot have its upper layer in this directory, tried out; `None` when it can.
+    fn fault_as_upper(&mut self, at: &Place) -> io::Result<Option<&'static str>>;
 
     /// Who uses what is mounted at this path. Empty when that cannot be found out, or nobody does.
     fn users(&self, at: &str) -> Vec<User>;

@@ -103,7 +103,7 @@ impl Record {
         let system = |fstype: &str| (fstype.to_owned(), fstype.to_owned());
         let (fstype, source) = system("devtmpfs");
         let tree = Tree::new().with("console", Node::Other).with("null", Node::Other);
-        let devtmpfs = space.add_system(System { fstype, source, tree, read_only: false });
+        let devtmpfs = space.add_system(System { fstype, source, tree, read_only: false, options: String::new() });
         let mut record = Record {
             space,
             devices: Devices::new(world),
@@ -178,6 +178,11 @@ impl Record {
         self.space.mounted()
     }
 
+    /// What the file system on a device holds now, if it was ever mounted.
+    pub fn on_device(&self, name: &str) -> Option<Tree> {
+        Some(self.space.system(*self.on_devices.get(name)?)?.tree.clone())
+    }
+
     /// The text of a link, where one stands.
     pub fn link(&self, at: &Place) -> Option<PathBuf> {
         let Ok(Found::There(there)) = self.space.look_up(at, Last::Keep) else { return None };
@@ -249,6 +254,7 @@ impl Record {
             .file("meminfo", "MemTotal:        1024000 kB\nMemFree:          512000 kB\nMemAvailable:     800000 kB\n")
             .file("sys/kernel/osrelease", format!("{}\n", self.world.release).as_str())
             .file("sys/kernel/modprobe", "/sbin/modprobe\n")
+            .file("sys/kernel/random/boot_id", "the-boot\n")
     }
 
     fn mount(&mut self, fstype: &str, source: &str, target: &Place, flags: MountFlags, data: &str) -> io::Result<()> {
@@ -262,9 +268,15 @@ impl Record {
             "proc" => self.proc_tree(),
             "overlay" => self.space.overlay(data)?,
             "sysfs" | "tmpfs" | "ramfs" => Tree::new(),
-            _ => return self.mount_device(fstype, source, target, flags),
+            _ => return self.mount_device(fstype, source, target, flags, data),
         };
-        let system = self.space.add_system(System { fstype: name, source: new, tree, read_only: false });
+        let system = self.space.add_system(System {
+            fstype: name,
+            source: new,
+            tree,
+            read_only: false,
+            options: data.to_owned(),
+        });
         if fstype == "overlay" {
             self.space.hold_layers(system, data)?;
         }
@@ -275,7 +287,14 @@ impl Record {
         self.space.mount(system, target, flags, None)
     }
 
-    fn mount_device(&mut self, fstype: &str, source: &str, target: &Place, flags: MountFlags) -> io::Result<()> {
+    fn mount_device(
+        &mut self,
+        fstype: &str,
+        source: &str,
+        target: &Place,
+        flags: MountFlags,
+        data: &str,
+    ) -> io::Result<()> {
         let node = self.space.locate(&Place::at(source))?;
         let Some(Node::Block(name)) = self.space.node(&node) else { return Err(Errno::NOTBLK.into()) };
         let name = name.clone();
@@ -290,7 +309,13 @@ impl Record {
                 self.compare_blocks(&name, fstype)?;
                 let tree = self.tree_in(&content, fstype)?;
                 let source = source.to_owned();
-                let system = self.space.add_system(System { fstype: fstype.to_owned(), source, tree, read_only });
+                let system = self.space.add_system(System {
+                    fstype: fstype.to_owned(),
+                    source,
+                    tree,
+                    read_only,
+                    options: data.to_owned(),
+                });
                 self.on_devices.insert(name, system);
                 system
             }
@@ -354,7 +379,7 @@ impl Record {
         let device = format!("/dev/{name}");
         let read_only = !mount.is_writable() || READ_ONLY.contains(&mount.fstype.as_str());
         let (fstype, source) = (mount.fstype.clone(), device.clone());
-        let system = self.space.add_system(System { fstype, source, tree, read_only });
+        let system = self.space.add_system(System { fstype, source, tree, read_only, options: mount.options.clone() });
         self.space.mount(system, &mount.target, mount.flags, Some(image.clone()))?;
         self.loops += 1;
         self.on_devices.insert(name.clone(), system);
@@ -384,6 +409,10 @@ impl Record {
             Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),
+            Op::Save { at, text } => self.space.write(at, text),
+            Op::Delete(at) => self.space.delete(at),
+            Op::Merge { from, into } => self.space.merge_layers(from, into),
+            Op::CopyLabel { from, to } => self.space.directory(from).and_then(|_| self.space.directory(to)).map(drop),
             Op::Map(mapping) => self.map(mapping),
             Op::Remap(mapping) => self.remap(mapping),
             Op::Unmap(name) => self.unmap(name),

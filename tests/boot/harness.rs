@@ -5,7 +5,7 @@ use isolde::error::Error;
 use isolde::machine::Machine;
 use isolde::op::Place;
 use isolde::sys::read;
-use isolde::sys::record::{Ending, Journal, Mounted, Record, World};
+use isolde::sys::record::{Ending, Journal, Mounted, Record, Tree, World};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
@@ -16,6 +16,8 @@ pub struct End {
     pub mounted: Vec<Mounted>,
     /// The text of report.json, when the real init can read it.
     pub report: Option<String>,
+    /// What is on the stick of the scenarios.
+    pub stick: Option<Tree>,
 }
 
 /// A boot from the first operation to exec, halt, or a wait without end.
@@ -32,6 +34,7 @@ fn stop(record: &Record, ending: Ending) {
         ending,
         mounted: record.mounted(),
         report: report.map(|bytes| String::from_utf8(bytes).unwrap()),
+        stick: record.on_device("sdb1"),
     }));
 }
 

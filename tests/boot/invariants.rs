@@ -108,8 +108,9 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         if !options.contains(&"ro") {
             let home = outcome.end.mounted.iter().any(|m| m.target.as_deref() == Some(Path::new("/home")));
             let refused = outcome.end.journal.log(Level::Warning).any(|line| line.contains("/home"));
-            if outcome.error.is_none() && !home && !refused {
-                return Err(format!("{line}: mounted for writing, and no home is used"));
+            let saves = outcome.end.mounted.iter().any(|m| m.options.contains("upperdir=/run/isolde/persist/"));
+            if outcome.error.is_none() && !home && !refused && !saves {
+                return Err(format!("{line}: mounted for writing, and nothing of it is written"));
             }
         } else if !line.starts_with("mount -t iso9660") && !protected.contains(device) {
             return Err(format!("{line}: the device is not write-protected"));

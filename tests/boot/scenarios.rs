@@ -146,6 +146,20 @@ pub fn all() -> Vec<(&'static str, World)> {
             with(machine(FINDISO), [arrival])
         }),
         ("home_image_on_vfat", home_image_on_vfat()),
+        ("persist_for_the_first_time", with(machine(&format!("{FINDISO} isolde.persist=work")), [stick.clone()])),
+        ("persist_in_an_image_on_vfat", {
+            let image = Content::image(&Medium::new("ext4", Tree::new().directory("lost+found")));
+            let tree = store().file("boot/isolde/persist.img", image);
+            with(machine(&format!("{FINDISO} isolde.persist=work")), [partition("sdb1", &vfat(tree))])
+        }),
+        ("persist_that_is_only_read", {
+            let tree = store().directory("boot/isolde/persist");
+            let words = "isolde.persist=work isolde.session=discard";
+            with(machine(&format!("{FINDISO} {words}")), [partition("sdb1", &ext4(tree))])
+        }),
+        ("persist_on_vfat_without_an_image", {
+            with(machine(&format!("{FINDISO} isolde.persist=work")), [partition("sdb1", &vfat(store()))])
+        }),
         ("home_that_is_missing", { with(machine(&format!("{FINDISO} isolde.home=/my/home")), [stick.clone()]) }),
         (
             "pristine",

@@ -61,6 +61,10 @@ fn lines(plan: Plan) -> Vec<String> {
         digest,
         to_ram,
         overlay_size,
+        persist,
+        other_base,
+        persist_keep,
+        session,
         extensions,
         home,
         customize,
@@ -91,6 +95,10 @@ fn lines(plan: Plan) -> Vec<String> {
     add(on_corruption != usual.on_corruption, "oncorruption", on_corruption.word().to_owned());
     add(to_ram != usual.to_ram, "toram", to_ram.word().to_owned());
     add(overlay_size != usual.overlay_size, "overlay-size", overlay_size.to_string());
+    add(persist != usual.persist, "persist", persist.to_string());
+    add(other_base != usual.other_base, "persist-base", other_base.word().to_owned());
+    add(persist_keep != usual.persist_keep, "persist-keep", persist_keep.to_string());
+    add(session != usual.session, "session", session.word().to_owned());
     add(extensions != usual.extensions, "extensions", extras_word(extensions).to_owned());
     add(home != usual.home, "home", home_word(home));
     add(customize != usual.customize, "customize", extras_word(customize).to_owned());

@@ -1,6 +1,6 @@
 //! casper's dialect (casper(7); parse_cmdline of scripts/casper; the scripts in casper-bottom).
 
-use crate::words::Does::{Choice, NotYet, Source, ToRam, Userland};
+use crate::words::Does::{Choice, NotYet, Persist, Source, ToRam, Userland};
 use crate::words::{Word, word};
 
 /// A word that the scripts of the initrd read, and the native duties where these are missing, is `Userland`: it stays as
@@ -16,7 +16,7 @@ pub(super) const WORDS: &[Word] = &[
     word("live-media-offset", "BYTES", NotYet),
     word("toram", "[FILE]", ToRam),
     word("todisk", "DEVICE", NotYet),
-    word("persistent", "", NotYet),
+    word("persistent", "", Persist),
     word("persistent-path", "DIRECTORY", NotYet),
     word("showmounts", "", NotYet),
     word("show-cow", "", NotYet),

@@ -24,6 +24,8 @@ struct Report<'a> {
     layers: Vec<LayerReport<'a>>,
     init: &'a str,
     overlay_size: String,
+    saved_sessions: usize,
+    session: Option<u32>,
     check: Check<'a>,
     extensions: Vec<ExtensionReport<'a>>,
     home: Option<&'a str>,
@@ -128,6 +130,8 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
             .collect(),
         init: &extended.root.init,
         overlay_size: extended.root.overlay_size.to_string(),
+        saved_sessions: extended.root.saved,
+        session: extended.root.session,
         check: check(&layers.proof),
         extensions: extended
             .extensions

@@ -33,7 +33,7 @@ pub(in crate::stages) enum Form {
 
 impl HomeSource {
     /// Whether a store of this format can hold it; if not, why. Pure.
-    pub(super) fn fits(&self, format: Format) -> std::result::Result<(), String> {
+    pub(in crate::stages) fn fits(&self, format: Format) -> std::result::Result<(), String> {
         let keeps_no_owners = matches!(format, Format::Vfat | Format::Exfat | Format::Ntfs);
         if mounting(format).and_then(|how| how.writable).is_none() {
             return Err(format!("{} cannot be written", format.name()));

@@ -8,7 +8,7 @@ use super::tree::{File, Generated, Node};
 use super::{Behaviour, Content, Ending, Record, World};
 use crate::formats::ReadAt;
 use crate::op::{ImageMount, Op, Place, Program, Verity};
-use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Sys, User};
+use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Space, Sys, User};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::convert::Infallible;
@@ -35,7 +35,9 @@ impl Record {
                 let line = |mounted: Mounted| {
                     let access = if mounted.flags.contains(MountFlags::RDONLY) { "ro" } else { "rw" };
                     let target = mounted.target?.to_string_lossy().replace(' ', "\\040");
-                    Some(format!("{} {target} {} {access} 0 0\n", mounted.source, mounted.fstype))
+                    let options = if mounted.options.is_empty() { "" } else { "," };
+                    let (source, fstype) = (mounted.source, mounted.fstype);
+                    Some(format!("{source} {target} {fstype} {access}{options}{} 0 0\n", mounted.options))
                 };
                 self.space.mounted().into_iter().filter_map(line).collect()
             }
@@ -281,6 +283,20 @@ impl Sys for Record {
 
     fn let_go(&mut self) -> io::Result<()> {
         self.change("let go of the old root".to_owned(), |_| Ok(()))
+    }
+
+    fn space(&self, at: &Place) -> io::Result<Space> {
+        self.space.directory(at)?;
+        Ok(self.world.space.unwrap_or(Space { free: 8 << 30, size: 16 << 30 }))
+    }
+
+    fn fault_as_upper(&mut self, at: &Place) -> io::Result<Option<&'static str>> {
+        self.change(format!("probe {at}"), |record| {
+            let folder = record.space.directory(at)?;
+            record.space.writable(&folder)?;
+            let bare = matches!(record.space.fstype_of(&folder), Some("vfat" | "exfat" | "ntfs3"));
+            Ok(bare.then_some("it keeps no extended attributes"))
+        })
     }
 
     fn users(&self, at: &str) -> Vec<User> {

@@ -75,6 +75,31 @@ impl Namespace {
         }
     }
 
+    /// A name and all below it.
+    pub(super) fn delete(&mut self, at: &Place) -> io::Result<()> {
+        let Found::There(there) = self.look_up(at, Last::Keep)? else { return Ok(()) };
+        self.writable(&there)?;
+        self.tree_mut(&there)?.retain(|path| !path.starts_with(&there.path));
+        Ok(())
+    }
+
+    /// One upper layer into another.
+    pub(super) fn merge_layers(&mut self, from: &Place, into: &Place) -> io::Result<()> {
+        let (from, into) = (self.directory(from)?, self.directory(into)?);
+        self.writable(&into)?;
+        if from.mount != into.mount {
+            return Err(Errno::XDEV.into());
+        }
+        let tree = self.tree_mut(&into)?;
+        let below = |(path, node): (&std::path::PathBuf, &Node)| {
+            Some((into.path.join(path.strip_prefix(&from.path).ok()?), node.clone()))
+        };
+        let moved: Vec<_> = tree.nodes().filter_map(below).collect();
+        tree.retain(|path| !path.starts_with(&from.path));
+        moved.into_iter().for_each(|(path, node)| tree.insert(path, node));
+        Ok(())
+    }
+
     /// A file, whether there was one before or not.
     pub(super) fn put_file(&mut self, at: &Place, content: Arc<Content>, executable: bool) -> io::Result<()> {
         let node = Node::File { content, executable };

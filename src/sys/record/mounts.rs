@@ -26,6 +26,8 @@ pub(super) struct System {
     pub(super) tree: Tree,
     /// The file system's own state; each mount has its flags besides.
     pub(super) read_only: bool,
+    /// As they were given to its first mount.
+    pub(super) options: String,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +56,8 @@ pub struct Mounted {
     pub fstype: String,
     /// Flags of the mount.
     pub flags: MountFlags,
+    /// Options of the file system.
+    pub options: String,
 }
 
 /// All mounts, and where `/` is.
@@ -77,7 +81,8 @@ impl Namespace {
         let held = BTreeMap::new();
         let mut space = Namespace { systems: Vec::new(), mounts, next: INITRAMFS, root, held, missed };
         let (fstype, source) = ("rootfs".to_owned(), "none".to_owned());
-        let system = space.add_system(System { fstype, source, tree: initramfs, read_only: false });
+        let system =
+            space.add_system(System { fstype, source, tree: initramfs, read_only: false, options: String::new() });
         space.add_mount(system, PathBuf::new(), None, MountFlags::empty(), None);
         space
     }
@@ -86,6 +91,10 @@ impl Namespace {
     pub(super) fn add_system(&mut self, system: System) -> usize {
         self.systems.push(system);
         self.systems.len() - 1
+    }
+
+    pub(super) fn system(&self, number: usize) -> Option<&System> {
+        self.systems.get(number)
     }
 
     pub(super) fn system_mut(&mut self, number: usize) -> Option<&mut System> {
@@ -135,7 +144,8 @@ impl Namespace {
         let shown = |(number, mount): (&usize, &Mount)| {
             let system = self.systems.get(mount.system)?;
             let (source, fstype) = (mount.named.as_ref().unwrap_or(&system.source).clone(), system.fstype.clone());
-            Some(Mounted { source, target: self.path_of(*number), fstype, flags: mount.flags })
+            let options = system.options.clone();
+            Some(Mounted { source, target: self.path_of(*number), fstype, flags: mount.flags, options })
         };
         self.mounts.iter().filter_map(shown).collect()
     }

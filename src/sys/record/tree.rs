@@ -231,6 +231,26 @@ impl Tree {
         self.with(path, Node::Link(to.into()))
     }
 
+    /// Without this name and all below it.
+    #[must_use]
+    pub fn without(mut self, path: &str) -> Tree {
+        self.retain(|name| !name.starts_with(path));
+        self
+    }
+
+    /// Whether something stands there.
+    pub fn has(&self, path: &str) -> bool {
+        self.get(Path::new(path)).is_some()
+    }
+
+    /// The bytes of a file.
+    pub fn read(&self, path: &str) -> Option<Vec<u8>> {
+        match self.get(Path::new(path)) {
+            Some(Node::File { content, .. }) => Some(content.to_vec()),
+            _ => None,
+        }
+    }
+
     pub(super) fn with(mut self, path: &str, node: Node) -> Tree {
         for folder in Path::new(path).ancestors().skip(1) {
             self.nodes.entry(folder.to_path_buf()).or_insert(Node::Directory);

@@ -1,7 +1,7 @@
 //! What a test gives the fake kernel to begin with, and what happens to it in the course of time.
 
 use super::tree::{Content, Tree};
-use crate::sys::{BlockDevice, End, User};
+use crate::sys::{BlockDevice, End, Space, User};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -18,6 +18,8 @@ pub struct World {
     pub tick: Duration,
     /// What the machine's clock says, in seconds since 1970; `None` for some time in 2027.
     pub wall_clock: Option<u64>,
+    /// What every file system has room for; `None` for plenty.
+    pub space: Option<Space>,
     /// Arguments of process 1, without its name.
     pub arguments: Vec<String>,
     /// What the kernel unpacked at /.

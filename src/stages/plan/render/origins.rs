@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn every_word_has_its_fate() {
         let line =
-            "findiso=/x.iso persistence components quiet isolde.wait=1 isolde.wait=x isolde.nonsense init= -- init=/x";
+            "findiso=/x.iso read-only components quiet isolde.wait=1 isolde.wait=x isolde.nonsense init= -- init=/x";
         let fates: Vec<&str> = words(line).into_iter().map(|typed| typed.fate.text()).collect();
         let (source, later, system) = (Does::Source.text(), Does::NotYet.text(), Does::Userland.text());
         let (own, foreign, init) = (Fate::Refused.text(), Fate::Foreign.text(), Fate::Init.text());

@@ -3,7 +3,7 @@
 use super::*;
 use crate::families::FAMILIES;
 use crate::params::Size;
-use crate::params::{OnCorruption, Policy, ToRam};
+use crate::params::{OnCorruption, OtherBase, PersistWish, Policy, Session, ToRam};
 use crate::stages::cmdline::parse;
 use crate::words::{Does, Words};
 use proptest::prelude::*;
@@ -127,12 +127,20 @@ fn plans() -> impl Strategy<Value = Plan> {
     let on_corruption = prop::sample::select(OnCorruption::WORDS.to_vec()).prop_map(|(_, all)| all);
     let trust = (policy, any::<u64>(), on_corruption);
     let seconds = || (0_u64..=86_400).prop_map(Duration::from_secs);
+    let other_base = prop::sample::select(OtherBase::WORDS.to_vec()).prop_map(|(_, all)| all);
+    let session = prop::sample::select(Session::WORDS.to_vec()).prop_map(|(_, all)| all);
+    let profile = ("[a-z][a-z0-9._-]{0,20}", 0_usize..=1000).prop_filter_map("a word of its own", |(name, back)| {
+        (!matches!(name.as_str(), "no" | "auto")).then_some(PersistWish::Profile { name, back })
+    });
+    let persist = prop_oneof![Just(PersistWish::No), Just(PersistWish::IfThere), profile];
+    let saves = (persist, other_base, 0_usize..=100, session);
     let to_ram = prop::sample::select(ToRam::WORDS.to_vec()).prop_map(|(_, wish)| wish);
     let limits = (seconds(), trust, (to_ram, size()), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
-    let all = (what, limits, adds, opens);
-    all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens)| {
+    let all = (what, limits, adds, opens, saves);
+    all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens, saves)| {
+        let (persist, other_base, persist_keep, session) = saves;
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
         let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size), program_limit) = limits;
@@ -156,6 +164,10 @@ fn plans() -> impl Strategy<Value = Plan> {
             digest,
             to_ram,
             overlay_size,
+            persist,
+            other_base,
+            persist_keep,
+            session,
             extensions,
             home,
             customize,

@@ -8,6 +8,9 @@ fn main() -> std::io::Result<()> {
     if std::env::var("PROFILE").is_ok_and(|profile| profile == "release") {
         let script = Path::new("init.ld").canonicalize()?;
         println!("cargo::rustc-link-arg-bin=isolde-init=-T{}", script.display());
+        // What src/main.rs has in place of functions of the C library and of libgcc counts, also where others of the same
+        // object file are used.
+        println!("cargo::rustc-link-arg-bin=isolde-init=-Wl,-z,muldefs");
     }
     Ok(())
 }

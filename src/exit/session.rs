@@ -6,7 +6,7 @@
 //!         to its end.
 
 use crate::error::Result;
-use crate::formats::generations::{Generations, State, is_profile};
+use crate::formats::generations::{State, is_profile};
 use crate::machine::Machine;
 use crate::op::{Op, Place};
 use crate::stages::persist::{self, PERSIST};
@@ -87,21 +87,8 @@ impl SessionEnd {
         };
         record.set_state(number, State::Saved);
         persist::save(machine, &shelf, &record)?;
-        self.merge(machine, &shelf, record)?;
+        persist::merge_the_oldest(machine, &shelf, &mut record, number, self.keep)?;
         Ok(said)
-    }
-
-    /// The oldest sessions become one.
-    fn merge<S: Sys>(&self, machine: &mut Machine<S>, shelf: &Place, mut record: Generations) -> Result<()> {
-        let mut tip = self.number;
-        while let Some(number) = record.to_merge(tip, self.keep) {
-            let parent = record.find(number).map_or(0, |generation| generation.parent);
-            persist::merge_into_parent(machine, shelf, &mut record, number)?;
-            if number == tip {
-                tip = parent;
-            }
-        }
-        Ok(())
     }
 }
 

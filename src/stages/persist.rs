@@ -116,6 +116,8 @@ fn choose<S: Sys>(
         }
         Tip::OtherBase(other) => other_base(machine, plan, layers, &mut record, other, base)?,
     };
+    let parent =
+        if may_write { merge_the_oldest(machine, &shelf, &mut record, parent, plan.persist_keep)? } else { parent };
     let line = record.line(parent);
     let missing = line.iter().find(|number| !folders.contains(number));
     if let Some(missing) = missing {
@@ -219,6 +221,24 @@ fn merge<S: Sys>(machine: &mut Machine<S>, shelf: &Place, record: &mut Generatio
         machine.warn(&format!("this session is in memory: {}: {}", error.doing, error.cause));
     }
     done.is_ok()
+}
+
+/// The oldest sessions of a line become one, until as few stay apart as there may be; gives the line's highest.
+pub(crate) fn merge_the_oldest<S: Sys>(
+    machine: &mut Machine<S>,
+    shelf: &Place,
+    record: &mut Generations,
+    mut tip: u32,
+    keep: usize,
+) -> Result<u32> {
+    while let Some(number) = record.to_merge(tip, keep) {
+        let parent = record.find(number).map_or(0, |generation| generation.parent);
+        merge_into_parent(machine, shelf, record, number)?;
+        if number == tip {
+            tip = parent;
+        }
+    }
+    Ok(tip)
 }
 
 /// Moves a generation into the one below it. The record says so before and afterwards.

@@ -7,7 +7,7 @@ use isolde::machine::Machine;
 use isolde::stages::drivers;
 use isolde::sys::Sys;
 use isolde::sys::linux::{Linux, fill_standard_streams, last_net};
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_int};
 
 /// Called by the C library. Rust's own start-up, which a `fn main()` brings along, is left out: it ends the program where
 /// there is neither a console nor /dev/null, and only to name a stack overflow in its message it links 100 kB of the C
@@ -52,8 +52,9 @@ extern "C" fn __assert_fail(_: *const c_char, _: *const c_char, _: u32, _: *cons
 
 /// Walks the stack, which has no tables here (see init.ld): it is at its end at once. So nothing asks for names of functions,
 /// and what reads them out of debugging information is not linked.
+#[cfg(panic = "abort")]
 #[allow(unsafe_code)] // the standard library calls it by this name
 #[unsafe(no_mangle)]
-extern "C" fn _Unwind_Backtrace(_: *const c_void, _: *mut c_void) -> c_int {
+extern "C" fn _Unwind_Backtrace(_: *const c_char, _: *const c_char) -> c_int {
     5 // _URC_END_OF_STACK
 }

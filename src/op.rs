@@ -156,6 +156,8 @@ pub enum Op {
     },
     /// `mount -o remount,ro`.
     ReadOnly(Place),
+    /// `mount -o remount,rw`.
+    Writable(Place),
     /// `losetup -d`.
     DetachLoop(String),
     /// A copy of this program, which can be executed.
@@ -210,6 +212,7 @@ impl fmt::Display for Op {
             Op::Merge { from, into } => write!(f, "merge {from} into {into}"),
             Op::CopyLabel { from, to } => write!(f, "chcon --reference={from} {to}"),
             Op::ReadOnly(at) => write!(f, "mount -o remount,ro {at}"),
+            Op::Writable(at) => write!(f, "mount -o remount,rw {at}"),
             Op::DetachLoop(device) => write!(f, "losetup -d {device}"),
             Op::InstallSelf(at) => write!(f, "install -m 755 /proc/self/exe {at}"),
             Op::SetReadOnly { device, read_only: true } => write!(f, "blockdev --setro {device}"),

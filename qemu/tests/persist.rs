@@ -82,7 +82,9 @@ fn an_image_file_on_vfat_and_no_room_left_in_it() {
         Guest::boot(&small_machine("persist-back", &image, "isolde.persist=work@-1 isolde.session=discard"));
     guest.assert_root(ISO);
     assert_eq!(
-        guest.ask("test ! -e /etc/mine; cut -d ' ' -f 2,4 /proc/mounts | grep '^/run/isolde/persist ro,' | wc -l"),
+        guest.ask(
+            "test ! -e /etc/mine; cut -d ' ' -f 2,4 /proc/mounts | grep '^/run/initramfs/isolde/persist ro,' | wc -l"
+        ),
         "1"
     );
 }
@@ -95,7 +97,10 @@ fn another_image_gets_a_line_of_its_own() {
     let mut guest = Guest::boot(&small_machine("persist-base", &image, "isolde.persist=work"));
     guest.ask("echo first > /etc/mine; sync");
     cut(guest);
-    let line = format!("isolde.image=/other.iso isolde.persist=work {}", other.words("/other.iso", ""));
+    let line = format!(
+        "isolde.image=/other.iso isolde.store=LABEL=STICK isolde.persist=work {}",
+        other.words("/other.iso", "")
+    );
     let machine = small::machine("persist-other", &line).disk(Disk::new("stick", &image, Bus::Virtio).kept());
     let mut guest = Guest::boot(&machine);
     assert_eq!(guest.ask("cat /etc/mine; echo second > /etc/mine; sync; cat /etc/mine"), "first\nsecond");
@@ -123,7 +128,7 @@ fn cut_the_power(name: &str, cuts: u64) {
     let image = build(name, &store(FileSystem::Ext4));
     let more = "isolde.persist=work isolde.persist-keep=2";
     let mut guest = Guest::boot(&small_machine(name, &image, more));
-    guest.ask("mkdir /saved; for n in $(seq 200); do seq $n > /saved/$n; done; cksum /saved/* > /sums; sync");
+    guest.ask("mkdir /saved; for n in $(seq 200); do seq $n > /saved/$n; done; busybox md5sum /saved/* > /sums; sync");
     cut(guest);
     let (mut dice, mut written) = (0x1501_de00_u64, 0);
     for number in 1..=cuts {
@@ -137,7 +142,7 @@ fn cut_the_power(name: &str, cuts: u64) {
             continue;
         }
         let mut guest = Guest::of(vm);
-        assert_eq!(guest.ask("cksum /saved/* | cmp - /sums && echo whole"), "whole", "cut {number}");
+        assert_eq!(guest.ask("busybox md5sum /saved/* | cmp - /sums && echo whole"), "whole", "cut {number}");
         for earlier in 1..=written {
             assert_eq!(guest.ask(&format!("cat /brought/{earlier}")), format!("brought {earlier}"), "cut {number}");
         }
@@ -150,7 +155,7 @@ fn cut_the_power(name: &str, cuts: u64) {
         cut(guest);
     }
     let mut guest = Guest::boot(&small_machine(name, &image, more));
-    assert_eq!(guest.ask("cksum /saved/* | cmp - /sums && ls /brought | wc -l"), written.to_string());
+    assert_eq!(guest.ask("busybox md5sum /saved/* | cmp - /sums && ls /brought | wc -l"), written.to_string());
     let saved = guest.report()["saved_sessions"].as_u64().unwrap();
     assert!(saved <= 2, "{saved} sessions stay apart");
 }

@@ -65,6 +65,8 @@ impl SessionEnd {
 
     fn write_down<S: Sys>(&self, machine: &mut Machine<S>) -> Result<String> {
         let shelf = Place::at(&self.shelf);
+        // On its way out the system makes read-only what it cannot unmount, and this may be a part of such a one.
+        machine.apply(&[Op::Writable(shelf.clone())])?;
         let mut record = persist::read(machine, &shelf)?;
         let number = self.number;
         let said = match self.decision.split_whitespace().collect::<Vec<_>>().as_slice() {

@@ -22,8 +22,9 @@ use crate::sys::{self, Kind, Sys};
 use place::Opened;
 use std::fmt;
 
-/// Where the folder with the layers is mounted, before and after the hand-off.
-pub const PERSIST: &str = "/run/isolde/persist";
+/// Where the folder with the layers is mounted, before and after the hand-off. Systemd leaves alone what is mounted below
+/// /run/initramfs, and the session's end is written there when systemd is done (src/shutdown/umount.c).
+pub const PERSIST: &str = "/run/initramfs/isolde/persist";
 /// The work directory of the overlay.
 const WORK: &str = "work";
 /// The profile that words of other live systems mean.

@@ -264,6 +264,10 @@ impl Sys for Linux {
                 let target = paths::mount_target(at)?;
                 Ok(rustix::mount::mount_remount(target.path(), MountFlags::RDONLY, c"")?)
             }
+            Op::Writable(at) => {
+                let target = paths::mount_target(at)?;
+                Ok(rustix::mount::mount_remount(target.path(), MountFlags::NOATIME, c"")?)
+            }
             Op::DetachLoop(device) => loopdev::detach(device),
             Op::InstallSelf(at) => install(at),
             Op::Own { at, mode, uid, gid } => paths::own(at, *mode, *uid, *gid),

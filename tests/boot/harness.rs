@@ -3,9 +3,9 @@
 use isolde::emergency::emergency;
 use isolde::error::Error;
 use isolde::machine::Machine;
-use isolde::op::Place;
-use isolde::sys::read;
+use isolde::op::{Op, Place};
 use isolde::sys::record::{Ending, Journal, Mounted, Record, Tree, World};
+use isolde::sys::{Sys, read};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::Path;
 
@@ -76,6 +76,9 @@ pub fn boot_and_leave(world: &World, verb: &str, prepare: impl FnOnce(&mut Recor
     if booted.ending != Ending::Exec || booted.report.is_none() {
         return None;
     }
+    // As systemd-shutdown does with what it cannot unmount.
+    let busy = ["/run/isolde/store"].map(Place::at).into_iter().map(Op::ReadOnly);
+    busy.for_each(|op| machine.sys_mut().apply(&op).unwrap());
     machine.sys_mut().pivot().unwrap();
     prepare(machine.sys_mut());
     let unwound = catch_unwind(AssertUnwindSafe(|| isolde::exit::leave(&mut machine, verb))).unwrap_err();

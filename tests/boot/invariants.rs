@@ -108,7 +108,8 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         if !options.contains(&"ro") {
             let home = outcome.end.mounted.iter().any(|m| m.target.as_deref() == Some(Path::new("/home")));
             let refused = outcome.end.journal.log(Level::Warning).any(|line| line.contains("/home"));
-            let saves = outcome.end.mounted.iter().any(|m| m.options.contains("upperdir=/run/isolde/persist/"));
+            let saves =
+                outcome.end.mounted.iter().any(|m| m.options.contains("upperdir=/run/initramfs/isolde/persist/"));
             if outcome.error.is_none() && !home && !refused && !saves {
                 return Err(format!("{line}: mounted for writing, and nothing of it is written"));
             }

@@ -29,7 +29,7 @@ fn layers(end: &End) -> (Vec<String>, Option<String>) {
         let options = overlay.split([',', ' ']);
         options.filter_map(|option| option.strip_prefix(name)).flat_map(|all| all.split(':')).collect::<Vec<_>>()
     };
-    let ours = |path: &&str| path.starts_with("/run/isolde/persist/");
+    let ours = |path: &&str| path.starts_with("/run/initramfs/isolde/persist/");
     let name = |path: &str| path.rsplit('/').next().unwrap().to_owned();
     let upper = option("upperdir=").into_iter().find(ours).map(name);
     (option("lowerdir=").into_iter().filter(ours).map(name).collect(), upper)
@@ -260,10 +260,10 @@ fn what_cannot_be_read_stops_the_boot_and_stays() {
             "line 1: wanted a key of a record and its value, seen \"colour = 1\"",
         ),
         (stick.clone().file(&record, ""), "its version is \"none\""),
-        (stick.clone().without(&format!("{FOLDER}/1")), "the layer /run/isolde/persist/1 is not there"),
+        (stick.clone().without(&format!("{FOLDER}/1")), "the layer /run/initramfs/isolde/persist/1 is not there"),
         (
             stick.clone().without(&format!("{FOLDER}/1")).link(&format!("{FOLDER}/1"), "/etc"),
-            "the layer /run/isolde/persist/1 is not there",
+            "the layer /run/initramfs/isolde/persist/1 is not there",
         ),
         (
             stick.clone().file("boot/isolde/persist.img", "no file system"),

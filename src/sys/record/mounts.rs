@@ -240,10 +240,11 @@ impl Namespace {
         self.held.retain(|system, _| mounted.contains(system));
     }
 
-    pub(super) fn remount_read_only(&mut self, at: &Place) -> io::Result<()> {
+    /// The file system itself; a part of it that is mounted elsewhere counts too.
+    pub(super) fn remount(&mut self, at: &Place, read_only: bool) -> io::Result<()> {
         let location = self.locate(at)?;
-        let system = self.mounts.get(&location.mount).filter(|mount| mount.top == location.path).ok_or(Errno::INVAL)?;
-        self.systems.get_mut(system.system).ok_or(Errno::INVAL)?.read_only = true;
+        let mount = self.mounts.get(&location.mount).filter(|mount| mount.top == location.path).ok_or(Errno::INVAL)?;
+        self.systems.get_mut(mount.system).ok_or(Errno::INVAL)?.read_only = read_only;
         Ok(())
     }
 

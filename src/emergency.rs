@@ -4,6 +4,7 @@
 mod menu;
 mod undo;
 
+use crate::at_exit;
 use crate::console;
 use crate::error::{Cause, Error, Stage};
 use crate::machine::Machine;
@@ -37,6 +38,8 @@ enum Action {
 /// Reports the failure and acts. Returns when the boot is to begin again.
 pub fn emergency<S: Sys>(machine: &mut Machine<S>, error: &Error) {
     report(machine, error);
+    // Nothing is used any more, whatever comes next.
+    at_exit::do_it(machine);
     // Whoever stopped the wait at the console is there.
     let stopped = matches!(error.cause, Cause::Stopped { .. });
     let mut action = if stopped { Action::Menu } else { on_fail(asked(machine)) };

@@ -81,9 +81,12 @@ impl fmt::Display for Stage {
     }
 }
 
-/// A failed boot step. Printed as `stage: doing: cause`.
+/// A failed boot step, as one pointer: it is moved through every result of every function, and rarely there.
+pub type Error = Box<Failure>;
+
+/// What failed. Printed as `stage: doing: cause`.
 #[derive(Debug)]
-pub struct Error {
+pub struct Failure {
     /// Where in the boot.
     pub stage: Stage,
     /// What was being done, as a phrase with its object: `mount -t ext4 /dev/sda1 /run/isolde/store`.
@@ -95,13 +98,13 @@ pub struct Error {
 /// The result of a boot step.
 pub type Result<T> = std::result::Result<T, Error>;
 
-impl fmt::Display for Error {
+impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}: {}", self.stage, self.doing, self.cause)
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Failure {}
 
 /// Why a step failed, with the data a test or a reader needs.
 #[derive(Debug)]
@@ -429,7 +432,7 @@ mod tests {
 
     #[test]
     fn a_message_names_stage_object_cause_and_what_was_seen() {
-        let error = Error {
+        let error = Failure {
             stage: Stage::Store,
             doing: "find the store".into(),
             cause: Cause::NoStore {

@@ -13,6 +13,7 @@
 
 pub(crate) mod session;
 
+use crate::at_exit;
 use crate::error::Stage;
 use crate::machine::Machine;
 use crate::mount_table;
@@ -47,6 +48,7 @@ pub fn leave<S: Sys>(machine: &mut Machine<S>, verb: &str) {
         machine.warn(&format!("let go of the old root: {error}"));
     }
     free_the_old_root(machine);
+    at_exit::do_it(machine);
     let left = take_apart(machine);
     for at in left.iter().rev() {
         keep_clean(machine, at);

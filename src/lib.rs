@@ -30,6 +30,7 @@
 //! Deciding is pure and separate from doing; what is done is a list of [`op::Op`] values, and doing goes through the
 //! trait [`sys::Sys`].
 
+pub(crate) mod at_exit;
 mod console;
 mod corruption;
 pub mod emergency;

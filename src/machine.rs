@@ -5,8 +5,8 @@
 //! `/run/isolde/report.json`.
 
 use crate::corruption::{self, Sealed};
-use crate::error::{Cause, Error, Result, Stage};
-use crate::op::{ImageMount, Op, Verity};
+use crate::error::{Cause, Error, Failure, Result, Stage};
+use crate::op::{ImageMount, Mapping, Op, Verity};
 use crate::params::Verbosity;
 use crate::sys::{Level, Sys};
 use std::collections::VecDeque;
@@ -107,7 +107,7 @@ impl<S: Sys> Machine<S> {
         let (Cause::Os(_), Some(sealed)) = (&error.cause, &self.sealed) else { return error };
         let log = self.sys.kernel_log().unwrap_or_default();
         match sealed.bad_block(&log, self.bad_blocks) {
-            Some(cause) => Error { cause, ..error },
+            Some(cause) => Box::new(Failure { cause, ..*error }),
             None => error,
         }
     }
@@ -133,6 +133,13 @@ impl<S: Sys> Machine<S> {
         self.sys.seal(image, tree, verity).map_err(|e| self.os(verity.to_string(), e))
     }
 
+    /// Makes a mapped device of an open image; gives the device.
+    pub fn map_image(&mut self, image: &S::File, mapping: &Mapping) -> Result<PathBuf> {
+        let text = ["dmsetup create ", &mapping.to_string()].concat();
+        self.debug(&text);
+        self.sys.map_image(image, mapping).map_err(|e| self.os(text, e))
+    }
+
     /// Applies an operation that the boot can do without; `without` says what is then missing.
     pub fn best_effort(&mut self, op: &Op, without: &str) {
         self.debug(op);
@@ -143,7 +150,7 @@ impl<S: Sys> Machine<S> {
 
     /// An error of the present stage.
     pub fn error(&self, doing: impl Into<String>, cause: Cause) -> Error {
-        Error { stage: self.stage, doing: doing.into(), cause }
+        Box::new(Failure { stage: self.stage, doing: doing.into(), cause })
     }
 
     /// An error of the present stage that the kernel gave.

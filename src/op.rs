@@ -3,9 +3,11 @@
 //! A stage decides purely which operations are needed and then has them applied, so the log, the golden plans in
 //! `tests/plans/` and the error texts are the same words.
 
+mod ids;
 mod mapping;
 mod verity;
 
+pub use ids::Ids;
 pub use mapping::{Mapping, Part, SECTOR as MAP_SECTOR, Target};
 pub use verity::Verity;
 
@@ -105,6 +107,17 @@ pub enum Op {
         /// Flags to add, for example nosuid.
         flags: MountFlags,
     },
+    /// The same with the flags, and with owners that look like others; on disk they stay as they are.
+    BindMapped {
+        /// What; links are followed inside its tree.
+        source: Place,
+        /// Where; must exist.
+        target: Place,
+        /// Flags to add.
+        flags: MountFlags,
+        /// Whose files look like whose.
+        ids: Ids,
+    },
     /// `mount --move`.
     Move {
         /// A mount point.
@@ -203,6 +216,9 @@ impl fmt::Display for Op {
             }
             Op::Bind { source, target, flags } => {
                 write!(f, "mount --bind{} {source} {target}", Options(*flags, ""))
+            }
+            Op::BindMapped { source, target, flags, ids } => {
+                write!(f, "mount --bind{} {source} {target}", Options(*flags, &ids.to_string()))
             }
             Op::Move { source, target } => write!(f, "mount --move {source} {target}"),
             Op::Unmount(at) => write!(f, "umount {at}"),

@@ -6,12 +6,12 @@
 mod wishes;
 
 pub use wishes::{
-    Extras, HomeWish, OnCorruption, OnFail, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
+    Extras, HomeWish, LeaseWish, OnCorruption, OnFail, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
 };
 
 use crate::formats::generations::is_profile;
 use crate::formats::lvm::VolumeName;
-use crate::source::StoreSpec;
+use crate::source::{Share, StoreSpec};
 use crate::words::Words;
 use std::fmt;
 
@@ -54,6 +54,8 @@ pub struct Cmdline {
     pub(crate) session: Option<Session>,
     pub(crate) extensions: Option<Extras>,
     pub(crate) home: Option<HomeWish>,
+    pub(crate) home_user: Option<String>,
+    pub(crate) home_lease: Option<LeaseWish>,
     pub(crate) customize: Option<Extras>,
     pub(crate) customize_limit: Option<u64>,
     pub(crate) pristine: Option<Extras>,
@@ -173,17 +175,24 @@ pub const PARAMS: &[Param] = &[
     Param { key: "isolde.extensions", form: "yes|no", default: "yes", set: |c, v| extras(&mut c.extensions, v) },
     Param {
         key: "isolde.home",
-        form: "auto|no|PATH",
+        form: "auto|no|PATH|UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/NODE|virtiofs:TAG|9p:TAG|nfs:ADDRESS:/PATH",
         default: "auto",
         set: |c, v| {
-            c.home = match v {
-                "auto" => Some(HomeWish::Found),
-                "no" => Some(HomeWish::No),
-                path if path.starts_with('/') => Some(HomeWish::Path(path.to_owned())),
-                _ => return false,
-            };
-            true
+            c.home = home(v);
+            c.home.is_some()
         },
+    },
+    Param {
+        key: "isolde.home-user",
+        form: "FOLDER|.",
+        default: "none",
+        set: |c, v| is_folder(v) && text(&mut c.home_user, v),
+    },
+    Param {
+        key: "isolde.home-lease",
+        form: "keep|take",
+        default: "keep",
+        set: |c, v| choice(&mut c.home_lease, v, &LeaseWish::WORDS),
     },
     Param { key: "isolde.customize", form: "yes|no", default: "yes", set: |c, v| extras(&mut c.customize, v) },
     Param {
@@ -289,6 +298,24 @@ fn volumes<T: PartialEq>(slot: &mut Vec<T>, value: &str, parse: fn(&str) -> Opti
 fn luks(text: &str) -> Option<StoreSpec> {
     let known = is_node(text) || text.split_once('=').is_some_and(is_identity);
     if text == "auto" { Some(StoreSpec::Any) } else { StoreSpec::parse(text).filter(|_| known) }
+}
+
+fn home(text: &str) -> Option<HomeWish> {
+    Some(match text {
+        "auto" => HomeWish::Found,
+        "no" => HomeWish::No,
+        // /dev of a store holds no home.
+        _ if is_node(text) || text.split_once('=').is_some_and(is_identity) => {
+            HomeWish::Volume(StoreSpec::parse(text)?)
+        }
+        _ if text.starts_with('/') && !text.starts_with("/dev/") => HomeWish::Path(text.to_owned()),
+        _ => HomeWish::Share(Share::parse(text)?),
+    })
+}
+
+/// The name of a folder; `.` is the home itself.
+fn is_folder(name: &str) -> bool {
+    name != ".." && !name.contains(|c: char| c == '/' || c.is_control())
 }
 
 /// Names of modules, as the kernel allows them.

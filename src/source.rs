@@ -54,6 +54,57 @@ impl StoreSpec {
     }
 }
 
+/// A directory that another machine shares.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Share {
+    /// A virtual machine's host, by virtiofs; the tag.
+    Virtiofs(String),
+    /// The same by 9p.
+    NineP(String),
+    /// A server.
+    Nfs {
+        /// Its address, in numbers; one of IPv6 in brackets.
+        server: String,
+        /// The directory's path there.
+        path: String,
+    },
+}
+
+impl Share {
+    /// `virtiofs:TAG`, `9p:TAG` or `nfs:ADDRESS:/PATH`.
+    pub fn parse(text: &str) -> Option<Share> {
+        let (kind, rest) = text.split_once(':')?;
+        // A comma would be another option, and longer tags there are not (virtio_fs.h; 9pnet_virtio.c, by configuration).
+        let tag = |most| {
+            let harmless = |c: char| !c.is_control() && c != ',';
+            (!rest.is_empty() && rest.len() <= most && rest.chars().all(harmless)).then(|| rest.to_owned())
+        };
+        match kind {
+            "virtiofs" => tag(36).map(Share::Virtiofs),
+            "9p" => tag(255).map(Share::NineP),
+            "nfs" => {
+                let end = if rest.starts_with('[') { rest.find(']')? + 1 } else { rest.find(':')? };
+                let (server, path) = (rest.get(..end)?, rest.get(end..)?.strip_prefix(':')?);
+                let numbers = server.bytes().all(|b| b.is_ascii_hexdigit() || b".:[]".contains(&b));
+                let harmless = path.starts_with('/') && !path.contains(char::is_control);
+                let (server, path) = (server.to_owned(), path.to_owned());
+                (numbers && !server.is_empty() && harmless).then_some(Share::Nfs { server, path })
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Share::Virtiofs(tag) => write!(f, "virtiofs:{tag}"),
+            Share::NineP(tag) => write!(f, "9p:{tag}"),
+            Share::Nfs { server, path } => write!(f, "nfs:{server}:{path}"),
+        }
+    }
+}
+
 /// A label that [`StoreSpec::parse`] takes for itself.
 fn parsable(label: &str) -> String {
     label.replace('\\', "\\x5c")
@@ -180,6 +231,18 @@ mod tests {
         assert_eq!(unescape("\\xzz\\x41"), "\\xzzA");
         assert_eq!(unescape("A\\\\x20B"), "A B", "as it comes through GRUB");
         assert_eq!(unescape("A\\\\xzz"), "A\\\\xzz");
+    }
+
+    #[test]
+    fn a_share_is_a_tag_or_an_address_with_a_path() {
+        for text in ["virtiofs:home", "9p:my home", "nfs:192.0.2.7:/srv/home", "nfs:[2001:db8::7]:/srv/a:b,c"] {
+            assert_eq!(Share::parse(text).map(|share| share.to_string()), Some(text.to_owned()), "{text}");
+        }
+        for text in ["virtiofs:", "9p:a,trans=tcp", "nfs:server:/srv", "nfs:192.0.2.7:srv", "nfs::/srv", "nfs:[::1/srv"]
+        {
+            assert_eq!(Share::parse(text), None, "{text}");
+        }
+        assert_eq!(Share::parse(&format!("virtiofs:{}", "x".repeat(37))), None);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod boot {
     pub mod delegate;
     pub mod exit;
     pub mod harness;
+    pub mod home;
     pub mod injected;
     pub mod invariants;
     pub mod menu;

@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of it is test code
 
 mod privileged {
+    pub mod idmap;
     pub mod upper;
 }
 

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     fn keys(stage: Stage, cause: Cause, may_delegate: bool, may_be_unverified: bool) -> String {
-        let error = Error { stage, doing: "do it".into(), cause };
+        let error = Box::new(crate::error::Failure { stage, doing: "do it".into(), cause });
         entries(&error, may_delegate, may_be_unverified).iter().map(|(key, ..)| *key).collect()
     }
 

@@ -27,6 +27,7 @@ pub const FAMILY: Family = Family {
     sources,
     recognise,
     duties: duties::duties,
+    user: identity::user,
     pair,
     hints,
     scripts: Some(Scripts {

@@ -4,7 +4,8 @@
 //! the medium at /run/initramfs/live, and the installer takes the device of the mount at /run/rootfsbase
 //! (dracut.cmdline(7); modules.d/90dmsquash-live/dmsquash-live-root.sh).
 
-use super::{Asked, Family, Layer, Layout, NO_HABITS, Target, Way};
+use super::tree::Tree;
+use super::{Asked, Family, Layer, Layout, LiveUser, NO_HABITS, Target, Way};
 use crate::source::{Named, StoreSpec};
 use crate::words::Does::{Choice, Discard, NotYet, OverlayMib, Persist, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
@@ -18,6 +19,7 @@ pub const FAMILY: Family = Family {
     words: WORDS,
     sources,
     recognise,
+    user,
     ..NO_HABITS
 };
 
@@ -83,6 +85,16 @@ fn recognise(asked: &Asked) -> io::Result<Option<Layout>> {
     }))
 }
 
+/// Fedora's livesys-scripts make it at each start of the system, before which it was a script of spin-kickstarts.
+fn user(_: &Asked, root: &dyn Tree) -> io::Result<Option<LiveUser>> {
+    for script in ["usr/libexec/livesys/livesys-main", "etc/rc.d/init.d/livesys"] {
+        if root.is_file(script)? {
+            return Ok(Some(LiveUser::named("liveuser")));
+        }
+    }
+    Ok(None)
+}
+
 fn sources(words: &Words) -> Vec<Named> {
     let file = words.get("iso-scan/filename").map(iso_scan);
     file.into_iter().chain(live_root(words)).collect()
@@ -111,6 +123,7 @@ fn live_root(words: &Words) -> Option<Named> {
 mod tests {
     use super::super::fake::{layers, medium, named};
     use super::*;
+    use crate::sys::record::Tree;
 
     #[test]
     fn the_image_is_where_the_words_say() {
@@ -121,6 +134,18 @@ mod tests {
         assert_eq!(files(&["x.squashfs"], "rd.live.dir=/ rd.live.squashimg=x.squashfs"), Some("x.squashfs".into()));
         assert_eq!(files(&["x.squashfs"], "rd.live.squashimg=x.squashfs"), Some("x.squashfs".into()));
         assert_eq!(files(&["LiveOS/other.img"], ""), None);
+    }
+
+    #[test]
+    fn the_live_user_is_there_where_livesys_is() {
+        let user = |root: Tree| {
+            let root = crate::families::account::fake::Fake::new(root);
+            crate::families::testing::ask(&Tree::new(), &Tree::new(), "", |asked| user(asked, &root).unwrap())
+        };
+        for script in ["usr/libexec/livesys/livesys-main", "etc/rc.d/init.d/livesys"] {
+            assert_eq!(user(Tree::new().program(script)), Some(LiveUser::named("liveuser")));
+        }
+        assert_eq!(user(Tree::new()), None);
     }
 
     #[test]

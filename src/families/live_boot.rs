@@ -6,7 +6,7 @@
 //! after the network card's address.
 
 use super::tree::Tree;
-use super::{Asked, Attached, Edit, Family, Layer, Layout, NO_HABITS, Pair, Way, mount_name};
+use super::{Asked, Attached, Edit, Family, Layer, Layout, LiveUser, NO_HABITS, Pair, Way, account, mount_name};
 use crate::source::{Named, StoreSpec};
 use crate::words::Does::{Choice, Discard, NotYet, OverlaySize, Persist, Source, ToRam, Userland};
 use crate::words::{Word, Words, word};
@@ -21,6 +21,7 @@ pub const FAMILY: Family = Family {
     sources,
     recognise,
     duties,
+    user,
     pair,
     hints,
     ..NO_HABITS
@@ -69,6 +70,7 @@ const WORDS: &[Word] = &[
     word("nopersistence", "", Userland),
     word("components", "[LIST]", Userland),
     word("config", "[LIST]", Userland),
+    word("live-config.username", "NAME", Userland),
 ];
 
 /// What live-boot takes for an image.
@@ -77,6 +79,8 @@ const EXTENSIONS: &[&str] = &["squashfs", "ext2", "ext3", "ext4", "xfs"];
 const FOLDER: &str = "live";
 /// A list of modules or an fstab is a page of text, an id a line.
 const LARGEST: u64 = 1 << 20;
+/// Files of live-config's settings that are read.
+const MOST_SETTINGS: usize = 32;
 /// The kernel stacks no more layers (kernel: fs/overlayfs/ovl_entry.h, OVL_MAX_STACK).
 const MOST_LAYERS: usize = 500;
 
@@ -180,6 +184,26 @@ fn duties(asked: &Asked, root: &dyn Tree) -> io::Result<Vec<Edit>> {
     }
     edits.push(Edit::write("etc/fstab", text));
     Ok(edits)
+}
+
+/// live-config makes it at each start of the system: by the command line, else by its settings (live-config(7);
+/// lib/live/boot-config.sh, whose later files overrule earlier ones).
+fn user(asked: &Asked, root: &dyn Tree) -> io::Result<Option<LiveUser>> {
+    const SETTINGS: &str = "etc/live/config.conf";
+    const MORE: &str = "etc/live/config.conf.d";
+    if !root.is_directory("lib/live/config")? {
+        return Ok(None);
+    }
+    let mut settings = account::text(root, SETTINGS)?;
+    let more = if root.is_directory(MORE)? { root.list(MORE)? } else { Vec::new() };
+    for entry in more.iter().filter(|entry| entry.name.ends_with(".conf")).take(MOST_SETTINGS) {
+        settings.push('\n');
+        settings.push_str(&account::text(root, &[MORE, "/", &entry.name].concat())?);
+    }
+    let word = || ["live-config.username", "username"].into_iter().find_map(|name| asked.words.get(name));
+    let set = account::settings::variable(&settings, "LIVE_USERNAME");
+    let name = word().or(set).and_then(account::names::user_name).unwrap_or("user");
+    Ok(Some(LiveUser::named(name)))
 }
 
 /// /conf/uuid.conf of the initrd against /.disk/live-uuid*; grml has a word or a file of its own for the same.

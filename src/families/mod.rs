@@ -55,6 +55,8 @@ pub struct Family {
     pub recognise: fn(&Asked) -> io::Result<Option<Layout>>,
     /// What its own initrd would write into the root. The tree is the root as it is by then.
     pub duties: fn(&Asked, &dyn Tree) -> io::Result<Vec<Edit>>,
+    /// The user that its live system runs as, where it makes one. The tree is the root before anything is written to it.
+    pub user: fn(&Asked, &dyn Tree) -> io::Result<Option<LiveUser>>,
     /// The id that ties initrd and medium together, where both carry one.
     pub pair: fn(&Asked) -> io::Result<Option<Pair>>,
     /// Scripts of its initrd that prepare the root.
@@ -78,10 +80,27 @@ pub const NO_HABITS: Family = Family {
     sources: |_| Vec::new(),
     recognise: |_| Ok(None),
     duties: |_, _| Ok(Vec::new()),
+    user: |_, _| Ok(None),
     pair: |_| Ok(None),
     scripts: None,
     hints: |_| Vec::new(),
 };
+
+/// The user of a live system, who may not be there yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveUser {
+    /// Its name.
+    pub name: String,
+    /// Its id, where it is not the next free one.
+    pub uid: Option<u32>,
+}
+
+impl LiveUser {
+    /// One with the next free id.
+    pub fn named(name: &str) -> LiveUser {
+        LiveUser { name: name.to_owned(), uid: None }
+    }
+}
 
 /// How a system is taken over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

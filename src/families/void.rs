@@ -7,7 +7,7 @@
 
 use super::account::autologin::on_the_desktop;
 use super::account::{Changes, User, add_user, allow_sudo, names, settings};
-use super::{Asked, Edit, Family, Layout, NO_HABITS, Scripts, Way, dracut};
+use super::{Asked, Edit, Family, Layout, LiveUser, NO_HABITS, Scripts, Way, dracut};
 use crate::families::tree::Tree;
 use crate::words::Does::{Source, Userland};
 use crate::words::{Word, Words, word};
@@ -24,6 +24,7 @@ pub const FAMILY: Family = Family {
     words: WORDS,
     recognise,
     duties,
+    user: |asked, _| Ok(Some(LiveUser::named(user_of(asked.words)))),
     scripts: Some(Scripts {
         marks: HOOKS,
         root: "/sysroot",
@@ -75,12 +76,16 @@ fn duties(asked: &Asked, root: &dyn Tree) -> io::Result<Vec<Edit>> {
     let words = asked.words;
     let mut changes = Changes::new(root);
     names::set_host(&mut changes, "void-live")?;
-    let name = words.get("live.user").and_then(names::user_name).unwrap_or("anon");
+    let name = user_of(words);
     user(&mut changes, words, name)?;
     on_the_desktop(&mut changes, name)?;
     language(&mut changes, words)?;
     services(&mut changes, words)?;
     Ok(changes.finish())
+}
+
+fn user_of(words: &Words) -> &str {
+    words.get("live.user").and_then(names::user_name).unwrap_or("anon")
 }
 
 fn user(changes: &mut Changes, words: &Words, name: &str) -> io::Result<()> {

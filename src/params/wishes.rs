@@ -1,5 +1,6 @@
 //! What the words of the command line ask for, as values.
 
+use crate::source::{Share, StoreSpec};
 use std::fmt;
 
 /// How much memory the writable layer may take.
@@ -119,6 +120,30 @@ pub enum HomeWish {
     No,
     /// This file or directory of the store; without it the boot stops.
     Path(String),
+    /// The file system on this device; without it the boot stops.
+    Volume(StoreSpec),
+    /// What another machine shares; without it the boot stops.
+    Share(Share),
+}
+
+/// What becomes of a lease that somebody else has on a shared home.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LeaseWish {
+    /// It counts.
+    #[default]
+    Keep,
+    /// It is taken: whoever had it is known not to run any more.
+    Take,
+}
+
+impl LeaseWish {
+    /// The values of isolde.home-lease.
+    pub const WORDS: [(&'static str, LeaseWish); 2] = [("keep", LeaseWish::Keep), ("take", LeaseWish::Take)];
+
+    /// As isolde.home-lease has it.
+    pub fn word(self) -> &'static str {
+        LeaseWish::WORDS.iter().find(|(_, all)| *all == self).map_or("", |(word, _)| word)
+    }
 }
 
 /// Whether something of the store that adds to the system is used.

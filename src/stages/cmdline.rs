@@ -6,7 +6,7 @@
 //! Leaves  unknown words alone: they belong to the kernel, to the live system's userland, or to the real init.
 //! Fails   when an `isolde.*` parameter has a value of another form, or a name that is not in the table.
 
-use crate::error::{Cause, Error, Result, Stage};
+use crate::error::{Cause, Error, Failure, Result, Stage};
 use crate::families;
 use crate::machine::Machine;
 use crate::op::Place;
@@ -122,7 +122,7 @@ fn parse_words(mut cmdline: Cmdline, words: Vec<String>) -> Result<Cmdline> {
 }
 
 fn refuse(cause: Cause) -> Error {
-    Error { stage: Stage::Cmdline, doing: "parse the kernel command line".into(), cause }
+    Box::new(Failure { stage: Stage::Cmdline, doing: "parse the kernel command line".into(), cause })
 }
 
 /// The words before those of the real init. Pure.

@@ -275,10 +275,29 @@ impl Drivers {
         self.module(machine, &["dm_", target].concat()); // `linear` is part of dm_mod, and no module
     }
 
+    /// Makes a file system of another machine usable. The one below a virtual machine is reached by virtio, which only
+    /// disks have asked for so far.
+    pub(super) fn share<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
+        if fstype != "nfs4" {
+            self.module(machine, "virtio_pci");
+            self.module(machine, "virtio_mmio");
+        }
+        if fstype == "9p" {
+            self.module(machine, "9pnet_virtio");
+        }
+        self.file_system(machine, fstype)
+    }
+
     /// Makes devices over images with hash trees usable.
     pub(super) fn verity<S: Sys>(&mut self, machine: &mut Machine<S>) {
         self.module(machine, "loop");
         self.mapper(machine, "verity");
+    }
+
+    /// Makes encrypted image files usable.
+    pub(super) fn crypt_image<S: Sys>(&mut self, machine: &mut Machine<S>) {
+        self.module(machine, "loop");
+        self.mapper(machine, "crypt");
     }
 
     /// The error when those are not there.

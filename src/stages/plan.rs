@@ -7,11 +7,12 @@
 
 pub mod render;
 
-use crate::error::{Cause, Error, Result, Stage};
+use crate::error::{Cause, Error, Failure, Result, Stage};
 use crate::families::{FAMILIES, find_word};
 use crate::formats::lvm::VolumeName;
 use crate::params::{
-    self, Cmdline, Extras, HomeWish, OnCorruption, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
+    self, Cmdline, Extras, HomeWish, LeaseWish, OnCorruption, OtherBase, PersistWish, Policy, Session, Size, ToRam,
+    Verbosity,
 };
 use crate::source::{ImageSpec, Named, StoreSpec};
 use crate::words::{Does, Words};
@@ -57,6 +58,10 @@ pub struct Plan {
     pub extensions: Extras,
     /// What was asked for the home directory.
     pub home: HomeWish,
+    /// The folder of the home that is the live user's own home; `.` is the home itself.
+    pub home_user: Option<String>,
+    /// What becomes of somebody else's lease on a shared home.
+    pub home_lease: LeaseWish,
     /// Whether /boot/customize/init runs.
     pub customize: Extras,
     /// How long each program in the new root may take.
@@ -112,6 +117,8 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         session: c.session.unwrap_or_else(|| session(&c.dialects)),
         extensions: extras(c.extensions),
         home: if pristine { HomeWish::No } else { c.home.unwrap_or_default() },
+        home_user: c.home_user,
+        home_lease: c.home_lease.unwrap_or_default(),
         customize: extras(c.customize),
         program_limit: Duration::from_secs(c.customize_limit.unwrap_or(60)),
         init: c.init,
@@ -177,7 +184,7 @@ fn source(c: &Cmdline) -> Result<(StoreSpec, ImageSpec)> {
 }
 
 fn fail(cause: Cause) -> Error {
-    Error { stage: Stage::Plan, doing: "decide which image to boot".into(), cause }
+    Box::new(Failure { stage: Stage::Plan, doing: "decide which image to boot".into(), cause })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@
 mod candidates;
 pub(crate) mod containers;
 pub(super) mod home_source;
+pub(super) mod home_volume;
 pub(super) mod persist_source;
 pub(crate) mod visit;
 mod waiting;

@@ -17,7 +17,7 @@ mod measure;
 mod tree;
 pub mod wanted;
 
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Failure, Result};
 use crate::formats::ReadAt;
 use crate::formats::manifest::Entry;
 use crate::machine::Machine;
@@ -166,7 +166,9 @@ fn compare<S: Sys>(machine: &mut Machine<S>, wanted: Wanted, path: &str, file: &
             (entry.blake3, MANIFEST.to_owned())
         }
     };
-    let Some(got) = measure::measure(machine, path, file, skip).map_err(|e| Error { doing: doing(path), ..e })? else {
+    let Some(got) =
+        measure::measure(machine, path, file, skip).map_err(|e| Box::new(Failure { doing: doing(path), ..*e }))?
+    else {
         machine.warn(&format!("{}: the check was skipped at the console", Quoted(path)));
         return Ok(Trust::NotAsked("skipped at the console"));
     };

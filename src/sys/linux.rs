@@ -4,6 +4,7 @@ mod blockdev;
 mod console;
 mod devices;
 mod dm;
+mod idmap;
 mod initramfs;
 mod log;
 mod loopdev;
@@ -17,7 +18,7 @@ mod users;
 
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Space, Sys, User};
 use crate::formats::ReadAt;
-use crate::op::{ImageMount, NEW_ROOT, Op, Place, Program, Verity};
+use crate::op::{Ids, ImageMount, Mapping, NEW_ROOT, Op, Place, Program, Verity};
 use rustix::event::{PollFd, poll};
 use rustix::fs::{Advice, Mode, OFlags};
 use rustix::io::Errno;
@@ -156,6 +157,11 @@ impl Sys for Linux {
         Ok(count as u64)
     }
 
+    fn owner(&self, at: &Place) -> io::Result<(u32, u32)> {
+        let stat = rustix::fs::fstat(paths::open(at, OFlags::PATH)?)?;
+        Ok((stat.st_uid, stat.st_gid))
+    }
+
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
         paths::kind(at)
     }
@@ -239,6 +245,14 @@ impl Sys for Linux {
         dm::verity(verity, &image, &tree)
     }
 
+    fn map_image(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
+        // The device has to stay open until the one above holds it.
+        let (device, _open) = loopdev::attach(image, mapping.writable)?;
+        let mut mapping = mapping.clone();
+        mapping.parts.iter_mut().for_each(|part| part.device = device.to_string_lossy().into_owned());
+        dm::create(&mapping)
+    }
+
     fn apply(&mut self, op: &Op) -> io::Result<()> {
         match op {
             Op::MakeDir(at) => paths::make_directories(at),
@@ -248,7 +262,8 @@ impl Sys for Linux {
                 rustix::mount::mount(source.as_str(), target.path(), fstype.as_str(), *flags, options.as_c_str())?;
                 Ok(())
             }
-            Op::Bind { source, target, flags } => bind(source, target, *flags),
+            Op::Bind { source, target, flags } => bind(source, target, *flags, None),
+            Op::BindMapped { source, target, flags, ids } => bind(source, target, *flags, Some(ids)),
             Op::Move { source, target } => {
                 let (source, target) = (paths::open(source, OFlags::PATH)?, paths::open(target, OFlags::PATH)?);
                 let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
@@ -360,10 +375,15 @@ fn install(at: &Place) -> io::Result<()> {
 
 /// `open_tree(2)` with OPEN_TREE_CLONE, then `move_mount(2)`: no path is looked up twice. The flags take a remount,
 /// because a bind mount inherits its own from its source.
-fn bind(source: &Place, target: &Place, flags: MountFlags) -> io::Result<()> {
+///
+/// Owners are mapped before anybody can see the mount: later the kernel refuses it.
+fn bind(source: &Place, target: &Place, flags: MountFlags, ids: Option<&Ids>) -> io::Result<()> {
     let source = paths::open(source, OFlags::PATH)?;
     let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     let tree = rustix::mount::open_tree(source.as_fd(), "", clone)?;
+    if let Some(ids) = ids {
+        idmap::set(&tree, ids)?;
+    }
     let onto = paths::open(target, OFlags::PATH)?;
     let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     rustix::mount::move_mount(tree.as_fd(), "", onto.as_fd(), "", empty)?;

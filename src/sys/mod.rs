@@ -7,7 +7,7 @@ pub mod linux;
 pub mod record;
 
 use crate::formats::ReadAt;
-use crate::op::{ImageMount, Op, Place, Program, Verity};
+use crate::op::{ImageMount, Mapping, Op, Place, Program, Verity};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
@@ -217,6 +217,9 @@ pub trait Sys {
     /// Copies bytes to the same place of another file; gives how many, at most `length`, and 0 at the end.
     fn copy(&mut self, from: &Self::File, to: &Self::File, offset: u64, length: u64) -> io::Result<u64>;
 
+    /// Whose it is: user and group id, links followed (`stat(2)`).
+    fn owner(&self, at: &Place) -> io::Result<(u32, u32)>;
+
     /// What stands there; `None` when nothing does.
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>>;
 
@@ -260,6 +263,10 @@ pub trait Sys {
     /// Attaches an image and its hash tree to loop devices, with dm-verity over both; gives that device. All of them last as
     /// long as something uses it, or until [`Op::Unmap`].
     fn seal(&mut self, image: &Self::File, tree: &Self::File, verity: &Verity) -> io::Result<PathBuf>;
+
+    /// Attaches an image to a loop device and makes a mapped device of it; gives that device. `mapping` names no device of
+    /// its own for its parts. Both last as long as something uses them, or until [`Op::Unmap`].
+    fn map_image(&mut self, image: &Self::File, mapping: &Mapping) -> io::Result<PathBuf>;
 
     /// Does it.
     fn apply(&mut self, op: &Op) -> io::Result<()>;

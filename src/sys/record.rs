@@ -252,6 +252,8 @@ impl Record {
             .with("filesystems", Node::Generated(Generated::FileSystems))
             .file("cmdline", format!("{}\n", self.world.cmdline).as_str())
             .file("meminfo", "MemTotal:        1024000 kB\nMemFree:          512000 kB\nMemAvailable:     800000 kB\n")
+            .file("sys/kernel/random/boot_id", "6f5e9b5c-0e62-4c5c-8c0b-1f5d3a1f7a10\n")
+            .file("net/route", self.world.routes.as_str())
             .file("sys/kernel/osrelease", format!("{}\n", self.world.release).as_str())
             .file("sys/kernel/modprobe", "/sbin/modprobe\n")
             .file("sys/kernel/random/boot_id", "the-boot\n")
@@ -268,6 +270,8 @@ impl Record {
             "proc" => self.proc_tree(),
             "overlay" => self.space.overlay(data)?,
             "sysfs" | "tmpfs" | "ramfs" => Tree::new(),
+            // ENOENT is what 9p says of a tag that it does not know; the others differ (fs/fuse/virtio_fs.c: EINVAL).
+            "virtiofs" | "9p" | "nfs4" => self.world.shares.get(source).cloned().ok_or(Errno::NOENT)?,
             _ => return self.mount_device(fstype, source, target, flags, data),
         };
         let system = self.space.add_system(System {
@@ -399,6 +403,7 @@ impl Record {
             Op::MakeDir(at) => self.space.make_directories(at),
             Op::Mount { fstype, source, target, flags, options } => self.mount(fstype, source, target, *flags, options),
             Op::Bind { source, target, flags } => self.space.bind(source, target, *flags),
+            Op::BindMapped { source, target, flags, .. } => self.space.bind_mapped(source, target, *flags),
             Op::Move { source, target } => self.space.move_mount(source, target),
             Op::Unmount(at) => self.space.unmount(at),
             Op::Detach(at) => self.space.detach(at),
@@ -407,7 +412,7 @@ impl Record {
             Op::DetachLoop(device) => self.detach_loop(device),
             Op::InstallSelf(at) => self.space.install(at),
             Op::SetReadOnly { device, read_only } => self.set_read_only(device, *read_only),
-            Op::Own { at, .. } => self.space.locate(at).map(|_| ()),
+            Op::Own { at, uid, gid, .. } => self.space.own(at, *uid, *gid),
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),
             Op::Save { at, text } => self.space.write(at, text),

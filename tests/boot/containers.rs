@@ -9,9 +9,9 @@ use isolde::sys::record::containers::{EXTENT, LUKS_PAYLOAD, LVM_PAYLOAD, luks1, 
 use isolde::sys::record::{Arrival, Arrives, Content, Ending, Tree, World};
 use rustix::io::Errno;
 
-const LUKS: &str = "4a860b4a-da18-4958-a71f-e7e00445327d";
+pub const LUKS: &str = "4a860b4a-da18-4958-a71f-e7e00445327d";
 const KEY: [u8; 64] = [0x42; 64];
-const PASSPHRASE: &[u8] = b"correct horse";
+pub const PASSPHRASE: &[u8] = b"correct horse";
 const GROUP: &str = "eGX4s2-62lj-Njbx-PGnJ-lmPO-2avV-C5m0f6";
 const VOLUME: &str = "DDdjgk-ttL1-Al23-EcLT-ENDa-j7Ts-oq3PZ2";
 const ONE: &str = "mUNVSf-ah0x-bHzu-GUQk-76d0-Vptu-3p9lm9";
@@ -22,7 +22,7 @@ fn line(words: &str) -> String {
 }
 
 /// A LUKS volume around something.
-fn luks(inner: Content) -> Content {
+pub fn luks(inner: Content) -> Content {
     let size = LUKS_PAYLOAD + inner.size();
     let header = luks1(LUKS, PASSPHRASE, &KEY);
     Content::new(header).resized(size).holding(&format!("luks-{LUKS}"), Some(&KEY), inner)

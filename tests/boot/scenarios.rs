@@ -226,6 +226,7 @@ pub fn all() -> Vec<(&'static str, World)> {
         ("no_driver_for_the_root", no_overlay),
     ];
     all.extend(super::containers::all());
+    all.extend(super::home::all());
     all.sort_by_key(|(name, _)| *name);
     all
 }

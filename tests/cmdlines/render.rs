@@ -67,6 +67,8 @@ fn lines(plan: Plan) -> Vec<String> {
         session,
         extensions,
         home,
+        home_user,
+        home_lease,
         customize,
         program_limit,
         init,
@@ -101,6 +103,8 @@ fn lines(plan: Plan) -> Vec<String> {
     add(session != usual.session, "session", session.word().to_owned());
     add(extensions != usual.extensions, "extensions", extras_word(extensions).to_owned());
     add(home != usual.home, "home", home_word(home));
+    add(home_user.is_some(), "home-user", home_user.unwrap_or_default());
+    add(home_lease != usual.home_lease, "home-lease", home_lease.word().to_owned());
     add(customize != usual.customize, "customize", extras_word(customize).to_owned());
     add(program_limit != usual.program_limit, "customize-limit", format!("{} s", program_limit.as_secs()));
     add(verbosity != usual.verbosity, "log", verbosity_word(verbosity).to_owned());
@@ -125,6 +129,8 @@ fn home_word(home: HomeWish) -> String {
         HomeWish::Found => "auto".to_owned(),
         HomeWish::No => "no".to_owned(),
         HomeWish::Path(path) => path,
+        HomeWish::Volume(spec) => spec.to_string(),
+        HomeWish::Share(share) => share.to_string(),
     }
 }
 

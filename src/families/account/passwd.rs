@@ -2,7 +2,8 @@
 //!
 //! The files are read as they stand in the root: a static program has no name service to ask.
 
-use super::{Changes, home, settings};
+use super::{Changes, home, settings, text};
+use crate::families::tree::Tree;
 use std::io;
 
 /// Where ids of people begin in every distribution (UID_MIN in login.defs(5)).
@@ -52,6 +53,29 @@ pub fn add_user(changes: &mut Changes, user: &User) -> io::Result<Account> {
     };
     passwords(changes, user, number(entry(&group, "shadow")).unwrap_or(0))?;
     Ok(account)
+}
+
+/// The account that a user of this name has, or will have once it is made: with this id, or with the next free one.
+pub fn expected(root: &dyn Tree, name: &str, uid: Option<u32>) -> io::Result<Account> {
+    let (passwd, group) = (text(root, "etc/passwd")?, text(root, "etc/group")?);
+    Ok(entry(&passwd, name).and_then(known).unwrap_or_else(|| {
+        let uid = uid.unwrap_or_else(|| free_id(&passwd, &group));
+        let gid = number(entry(&group, name)).unwrap_or(uid);
+        Account { uid, gid, home: ["home/", name].concat() }
+    }))
+}
+
+/// The only person of a root, with the name.
+pub fn only_person(root: &dyn Tree) -> io::Result<Option<(String, Account)>> {
+    let passwd = text(root, "etc/passwd")?;
+    let mut people = passwd.lines().filter(|line| number(Some(line)).is_some_and(is_person));
+    let only = people.next().filter(|_| people.next().is_none());
+    Ok(only.and_then(|line| Some((field(line, 0).to_owned(), known(line)?))))
+}
+
+/// Whether an id is a person's, and no service's.
+pub fn is_person(id: u32) -> bool {
+    (FIRST_ID..LAST_ID).contains(&id)
 }
 
 /// The account of a line of /etc/passwd.
@@ -194,6 +218,26 @@ mod tests {
         let account = add_user(&mut changes, user).unwrap();
         let edits = changes.finish();
         (account, after(fake, edits))
+    }
+
+    #[test]
+    fn who_is_not_there_yet_is_expected_as_it_will_be_made() {
+        for (tree, uid) in [(root(), None), (root().file("etc/group", "staff:x:1000:\n"), None), (root(), Some(999))] {
+            let expected = expected(&Fake::new(tree.clone()), "me", uid).unwrap();
+            match uid {
+                None => assert_eq!(expected, added(tree, &ME).0),
+                Some(uid) => assert_eq!((expected.uid, expected.gid), (uid, uid)),
+            }
+        }
+        let there =
+            "root:x:0:0::/root:/bin/sh\nanna:x:1001:100::/srv/anna:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n";
+        let fake = Fake::new(Tree::new().file("etc/passwd", there));
+        let anna = Account { uid: 1001, gid: 100, home: "srv/anna".into() };
+        assert_eq!(expected(&fake, "anna", Some(999)).unwrap(), anna);
+        assert_eq!(only_person(&fake).unwrap(), Some(("anna".into(), anna)));
+        assert_eq!(only_person(&Fake::new(root())).unwrap(), None);
+        let two = Tree::new().file("etc/passwd", format!("{there}bob:x:1000:1000::/home/bob:/bin/sh\n").as_str());
+        assert_eq!(only_person(&Fake::new(two)).unwrap(), None);
     }
 
     #[test]

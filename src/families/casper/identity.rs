@@ -3,7 +3,8 @@
 
 use super::leaf;
 use crate::families::account::{names, settings, text};
-use crate::families::{Asked, Environment};
+use crate::families::tree::Tree;
+use crate::families::{Asked, Environment, LiveUser};
 use std::io;
 
 const CONF: &str = "etc/casper.conf";
@@ -57,6 +58,21 @@ pub(super) fn identity(asked: &Asked) -> io::Result<Identity> {
         conf: (!conf.is_empty()).then(|| named.iter().fold(conf.clone(), with)),
         full_name,
     })
+}
+
+/// The script that makes the user. Its number was 999 up to Ubuntu 22.10.
+const ADD_USER: &str = "scripts/casper-bottom/25adduser";
+const NUMBER: &str = "passwd/user-uid";
+
+/// The live user. Without a shell in the initrd nobody runs its scripts, and the user gets the next free id.
+pub(super) fn user(asked: &Asked, _: &dyn Tree) -> io::Result<Option<LiveUser>> {
+    let mut user = LiveUser::named(&identity(asked)?.user);
+    if asked.initrd.is_file("bin/sh")? {
+        let script = text(asked.initrd, ADD_USER)?;
+        let number = script.lines().find_map(|line| line.trim().split_once(NUMBER)?.1.trim().parse().ok());
+        user.uid = number.filter(|uid| (100..60000).contains(uid));
+    }
+    Ok(Some(user))
 }
 
 /// What the scripts find in their environment.

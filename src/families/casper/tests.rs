@@ -47,6 +47,27 @@ fn files(found: &Option<(crate::families::Family, Layout)>) -> Vec<&str> {
 const STACK: [&str; 3] = ["minimal.squashfs", "minimal.standard.squashfs", "minimal.standard.live.squashfs"];
 
 #[test]
+fn the_live_user_has_the_number_that_the_script_gives() {
+    let user = |initrd: &Tree, line: &str| {
+        let root = Fake::new(Tree::new());
+        let found = ask(&desktop(), initrd, line, |asked| (FAMILY.user)(asked, &root).unwrap()).unwrap();
+        (found.name, found.uid)
+    };
+    let script = |uid: &str| format!("set passwd/username $USERNAME\nset passwd/user-uid {uid}\nEOF\n");
+    let with = |uid: &str| initrd(None).file("scripts/casper-bottom/25adduser", script(uid).as_str());
+    assert_eq!(user(&with("999"), ""), ("ubuntu".to_owned(), Some(999)));
+    assert_eq!(user(&with("999"), "username=anna"), ("anna".to_owned(), Some(999)));
+    for nobody in [
+        initrd(None),
+        with("$UID"),
+        with("0"),
+        Tree::new().file("scripts/casper-bottom/25adduser", script("999").as_str()),
+    ] {
+        assert_eq!(user(&nobody, "").1, None);
+    }
+}
+
+#[test]
 fn the_initrds_layer_is_the_top_of_the_stack() {
     let found = family_of(&desktop(), &initrd(Some("minimal.standard.live.squashfs")), "boot=casper");
     assert_eq!(files(&found), STACK);

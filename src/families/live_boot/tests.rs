@@ -34,6 +34,31 @@ fn a_list_cannot_be_endless() {
 }
 
 #[test]
+fn the_live_user_is_live_configs() {
+    let named = |root: &Tree, line: &str| {
+        let root = crate::families::account::fake::Fake::new(root.clone());
+        ask(&medium(&[DEBIAN]), &Tree::new(), line, |asked| user(asked, &root).unwrap()).map(|user| user.name)
+    };
+    let debian = Tree::new().directory("lib/live/config");
+    let kali = debian.clone().file("etc/live/config.conf", "LIVE_USERNAME=\"kali\"\n");
+    let later = kali
+        .clone()
+        .file("etc/live/config.conf.d/x.conf", "LIVE_USERNAME=later")
+        .file("etc/live/config.conf.d/y", "LIVE_USERNAME=no");
+    for (root, line, wanted) in [
+        (&debian, "", Some("user")),
+        (&kali, "", Some("kali")),
+        (&later, "", Some("later")),
+        (&kali, "username=anna", Some("anna")),
+        (&kali, "live-config.username=bob username=anna", Some("bob")),
+        (&debian, "username=../x", Some("user")),
+        (&Tree::new(), "username=anna", None),
+    ] {
+        assert_eq!(named(root, line).as_deref(), wanted, "{line}");
+    }
+}
+
+#[test]
 fn grml_is_one_folder_deeper() {
     let one = ["live/grml64-full/grml64-full.squashfs"];
     assert_eq!(files_of(medium(&one), "boot=live"), one);

@@ -29,6 +29,7 @@ struct Report<'a> {
     check: Check<'a>,
     extensions: Vec<ExtensionReport<'a>>,
     home: Option<&'a str>,
+    home_ids: Option<String>,
     scripts: Option<&'a str>,
     programs: Vec<ProgramReport<'a>>,
     warnings: &'a [String],
@@ -139,6 +140,7 @@ pub(super) fn json<S: Sys>(machine: &Machine<S>, plan: &Plan, done: &Customized)
             .map(|extension| ExtensionReport { name: &extension.name, file: &extension.file, links: extension.links })
             .collect(),
         home: done.settled.inhabited.home.as_deref(),
+        home_ids: done.settled.inhabited.ids.map(|ids| ids.to_string()),
         scripts: done.settled.scripts.as_deref(),
         programs: done.programs.iter().map(|ran| ProgramReport { path: &ran.path, end: &ran.end }).collect(),
         warnings: machine.warnings(),

@@ -40,6 +40,8 @@ impl Plan {
             session,
             extensions,
             home,
+            home_user,
+            home_lease,
             customize,
             program_limit,
             init,
@@ -69,7 +71,9 @@ impl Plan {
             ("isolde.persist-keep", Some(persist_keep.to_string())),
             ("isolde.session", Some(session.word().to_owned())),
             ("isolde.extensions", Some(extras_word(*extensions).to_owned())),
-            ("isolde.home", Some(home_word(home).to_owned())),
+            ("isolde.home", Some(home_word(home))),
+            ("isolde.home-user", home_user.clone()),
+            ("isolde.home-lease", Some(home_lease.word().to_owned())),
             ("isolde.customize", Some(extras_word(*customize).to_owned())),
             ("isolde.customize-limit", Some(program_limit.as_secs().to_string())),
             ("isolde.delegate", delegate.then(String::new)),
@@ -144,11 +148,13 @@ fn extras_word(extras: Extras) -> &'static str {
     }
 }
 
-fn home_word(home: &HomeWish) -> &str {
+fn home_word(home: &HomeWish) -> String {
     match home {
-        HomeWish::Found => "auto",
-        HomeWish::No => "no",
-        HomeWish::Path(path) => path,
+        HomeWish::Found => "auto".to_owned(),
+        HomeWish::No => "no".to_owned(),
+        HomeWish::Path(path) => path.clone(),
+        HomeWish::Volume(spec) => spec.to_string(),
+        HomeWish::Share(share) => share.to_string(),
     }
 }
 

@@ -9,8 +9,10 @@
 mod luks;
 mod lvm;
 
+pub(in crate::stages) use luks::open_image;
+
 use super::candidates::Candidates;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Cause, Error, Failure, Result};
 use crate::formats::lvm::PhysicalVolume;
 use crate::machine::Machine;
 use crate::op::{Mapping, Op};
@@ -114,14 +116,7 @@ impl Containers {
     fn map<S: Sys>(&mut self, machine: &mut Machine<S>, drivers: &mut Drivers, mapping: Mapping) -> Result<()> {
         let Some(target) = mapping.parts.first().map(|part| &part.target) else { return Ok(()) };
         drivers.mapper(machine, target.name());
-        let missing = [Errno::NOENT, Errno::INVAL].map(|errno| Some(errno.raw_os_error()));
-        machine.apply(&[Op::Map(mapping.clone())]).map_err(|error| match &error.cause {
-            // Without the device mapper there is nobody to ask; without the target or its cipher, the table is invalid.
-            Cause::Os(os) if missing.contains(&os.raw_os_error()) => {
-                Error { cause: drivers.no_mapper(target.name()), ..error }
-            }
-            _ => error,
-        })?;
+        machine.apply(&[Op::Map(mapping.clone())]).map_err(|error| explained(drivers, target.name(), error))?;
         self.made.push(mapping);
         Ok(())
     }
@@ -135,6 +130,17 @@ pub(crate) fn close<S: Sys>(machine: &mut Machine<S>) {
     all.sort_unstable_by_key(|device| std::cmp::Reverse(number(device)));
     for name in all.into_iter().filter_map(|device| device.mapped) {
         machine.best_effort(&Op::Unmap(name), "it stays as it is");
+    }
+}
+
+/// Without the device mapper there is nobody to ask; without the target or its cipher, the table is invalid.
+fn explained(drivers: &Drivers, target: &str, error: Error) -> Error {
+    let missing = [Errno::NOENT, Errno::INVAL].map(|errno| Some(errno.raw_os_error()));
+    match &error.cause {
+        Cause::Os(os) if missing.contains(&os.raw_os_error()) => {
+            Box::new(Failure { cause: drivers.no_mapper(target), ..*error })
+        }
+        _ => error,
     }
 }
 

@@ -34,15 +34,19 @@ pub(in crate::stages) enum Form {
 impl HomeSource {
     /// Whether a store of this format can hold it; if not, why. Pure.
     pub(in crate::stages) fn fits(&self, format: Format) -> std::result::Result<(), String> {
-        let keeps_no_owners = matches!(format, Format::Vfat | Format::Exfat | Format::Ntfs);
         if mounting(format).and_then(|how| how.writable).is_none() {
             return Err(format!("{} cannot be written", format.name()));
         }
-        if self.form == Form::Directory && keeps_no_owners {
+        if self.form == Form::Directory && !keeps_owners(format) {
             return Err(format!("{} keeps no owners and permissions; use an image file, /home.img", format.name()));
         }
         Ok(())
     }
+}
+
+/// Whether each file has its owner and its permissions there. Pure.
+pub(in crate::stages) fn keeps_owners(format: Format) -> bool {
+    !matches!(format, Format::Vfat | Format::Exfat | Format::Ntfs)
 }
 
 /// The home that the mounted store has and the plan wants. Asked before the store is writable, as it decides that.
@@ -53,7 +57,7 @@ pub(super) fn find<S: Sys>(machine: &Machine<S>, plan: &Plan, removable: bool) -
         _ => None,
     };
     let all: Vec<&str> = match &plan.home {
-        HomeWish::No => Vec::new(),
+        HomeWish::No | HomeWish::Volume(_) | HomeWish::Share(_) => Vec::new(),
         // Nothing covers a home, so it takes a word of somebody who may decide.
         HomeWish::Found if plan.policy == Policy::Signed => Vec::new(),
         HomeWish::Found if removable => vec![FOUND_IMAGE, FOUND_DIRECTORY],

@@ -7,7 +7,7 @@ use super::mounts::Mounted;
 use super::tree::{File, Generated, Node};
 use super::{Behaviour, Content, Ending, Record, World};
 use crate::formats::ReadAt;
-use crate::op::{ImageMount, Op, Place, Program, Verity};
+use crate::op::{ImageMount, Mapping, Op, Place, Program, Verity};
 use crate::sys::{BlockDevice, End, Entry, Event, Halt, Kind, Level, Space, Sys, User};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -119,6 +119,11 @@ impl Sys for Record {
         self.change(text, |record| record.space.refill(&at, content)).map(|()| count)
     }
 
+    fn owner(&self, at: &Place) -> io::Result<(u32, u32)> {
+        let location = self.space.locate(at)?;
+        Ok(self.space.tree_of(location.mount).ok_or(Errno::NOENT)?.owner(&location.path))
+    }
+
     fn kind(&self, at: &Place) -> io::Result<Option<Kind>> {
         let location = match self.space.locate(at) {
             Ok(location) => location,
@@ -207,6 +212,10 @@ impl Sys for Record {
 
     fn seal(&mut self, image: &File, tree: &File, verity: &Verity) -> io::Result<PathBuf> {
         self.change(verity.to_string(), |record| record.make_sealed(image, tree, verity))
+    }
+
+    fn map_image(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
+        self.change(format!("dmsetup create {mapping}"), |record| record.map_file(image, mapping))
     }
 
     fn apply(&mut self, op: &Op) -> io::Result<()> {

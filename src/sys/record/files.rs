@@ -62,6 +62,13 @@ impl Namespace {
         }
     }
 
+    pub(super) fn own(&mut self, at: &Place, uid: u32, gid: u32) -> io::Result<()> {
+        let there = self.locate(at)?;
+        self.writable(&there)?;
+        self.tree_mut(&there)?.own(there.path, uid, gid);
+        Ok(())
+    }
+
     /// A program.
     pub(super) fn install(&mut self, at: &Place) -> io::Result<()> {
         self.put_file(at, Arc::new(Content::from("init")), true)

@@ -5,12 +5,13 @@
 //! Fails   as drivers/md/dm-ioctl.c and dm-table.c do: without the device mapper or a target, for a name that is taken,
 //!         for parts that are mounted or too short, and for writing above what takes no writes.
 
-use super::tree::{Content, Node};
+use super::tree::{Content, File, Node};
 use super::{Record, devices::Plugged};
 use crate::op::{MAP_SECTOR, Mapping, Part, Place, Target};
 use crate::sys::{BlockDevice, Bus};
 use rustix::io::Errno;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 impl Record {
@@ -34,6 +35,33 @@ impl Record {
         self.mapped.insert(node, mapping.clone());
         self.make_nodes();
         Ok(())
+    }
+
+    /// The same over an image file.
+    pub(super) fn map_file(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
+        self.space.locate(&Place::at("/dev/loop-control"))?;
+        if mapping.writable && !image.writable {
+            return Err(Errno::ACCESS.into());
+        }
+        let name = format!("loop{}", self.loops);
+        self.loops += 1;
+        let device = BlockDevice {
+            name: name.clone(),
+            disk: None,
+            partition: None,
+            sequence: None,
+            size: image.content.size(),
+            removable: false,
+            bus: Bus::Other,
+            mapped: None,
+        };
+        self.devices.made(Plugged { device, content: image.content.clone() });
+        self.make_nodes();
+        let mut over = mapping.clone();
+        over.parts.iter_mut().for_each(|part| part.device = format!("/dev/{name}"));
+        let node = format!("/dev/dm-{}", self.maps);
+        self.map(&over)?;
+        Ok(node.into())
     }
 
     pub(super) fn remap(&mut self, mapping: &Mapping) -> io::Result<()> {

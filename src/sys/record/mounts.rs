@@ -18,6 +18,9 @@ use std::sync::Arc;
 /// The number of the first mount.
 pub(super) const INITRAMFS: usize = 0;
 
+/// File systems in which a mount can have other owners.
+const MAPPED: [&str; 6] = ["ext4", "btrfs", "xfs", "f2fs", "tmpfs", "vfat"];
+
 /// A mounted file system. Several mounts can show one.
 #[derive(Clone, Debug)]
 pub(super) struct System {
@@ -188,6 +191,15 @@ impl Namespace {
         let (system, flags) = (shown.system, if flags.is_empty() { shown.flags } else { flags });
         self.add_mount(system, from.path, Some(at), flags, None);
         Ok(())
+    }
+
+    /// EINVAL where the driver cannot (FS_ALLOW_IDMAP in each file system of the kernel).
+    pub(super) fn bind_mapped(&mut self, source: &Place, target: &Place, flags: MountFlags) -> io::Result<()> {
+        let from = self.directory(source)?;
+        if !self.fstype_of(&from).is_some_and(|fstype| MAPPED.contains(&fstype)) {
+            return Err(Errno::INVAL.into());
+        }
+        self.bind(source, target, flags)
     }
 
     pub(super) fn move_mount(&mut self, source: &Place, target: &Place) -> io::Result<()> {

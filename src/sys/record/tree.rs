@@ -184,11 +184,13 @@ pub(super) enum Node {
 #[derive(Clone, Debug)]
 pub struct Tree {
     nodes: BTreeMap<PathBuf, Node>,
+    /// User and group of what is not root's.
+    owners: BTreeMap<PathBuf, (u32, u32)>,
 }
 
 impl Default for Tree {
     fn default() -> Self {
-        Tree { nodes: [(PathBuf::new(), Node::Directory)].into() }
+        Tree { nodes: [(PathBuf::new(), Node::Directory)].into(), owners: BTreeMap::new() }
     }
 }
 
@@ -249,6 +251,21 @@ impl Tree {
             Some(Node::File { content, .. }) => Some(content.to_vec()),
             _ => None,
         }
+    }
+
+    /// With another owner than root, for what is there already or comes later.
+    #[must_use]
+    pub fn owned(mut self, path: &str, uid: u32, gid: u32) -> Tree {
+        self.own(path, uid, gid);
+        self
+    }
+
+    pub(super) fn own(&mut self, path: impl Into<PathBuf>, uid: u32, gid: u32) {
+        self.owners.insert(path.into(), (uid, gid));
+    }
+
+    pub(super) fn owner(&self, path: &Path) -> (u32, u32) {
+        self.owners.get(path).copied().unwrap_or_default()
     }
 
     pub(super) fn with(mut self, path: &str, node: Node) -> Tree {

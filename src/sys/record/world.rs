@@ -30,6 +30,10 @@ pub struct World {
     pub modules: BTreeMap<String, Module>,
     /// What is plugged in, and what comes and goes, in any order.
     pub arrivals: Vec<Arrival>,
+    /// What other machines share, by tag or address, as the driver is given it.
+    pub shares: BTreeMap<String, Tree>,
+    /// /proc/net/route: empty without a network.
+    pub routes: String,
     /// Devices that no driver takes, by modalias.
     pub without_driver: Vec<String>,
     /// Processes of the running system that keep files open.

@@ -3,7 +3,8 @@
 use super::*;
 use crate::families::FAMILIES;
 use crate::params::Size;
-use crate::params::{OnCorruption, OtherBase, PersistWish, Policy, Session, ToRam};
+use crate::params::{LeaseWish, OnCorruption, OtherBase, PersistWish, Policy, Session, ToRam};
+use crate::source::Share;
 use crate::stages::cmdline::parse;
 use crate::words::{Does, Words};
 use proptest::prelude::*;
@@ -112,8 +113,22 @@ fn extras() -> impl Strategy<Value = Extras> {
     prop_oneof![Just(Extras::Use), Just(Extras::Leave)]
 }
 
-fn home() -> impl Strategy<Value = HomeWish> {
-    prop_oneof![Just(HomeWish::Found), Just(HomeWish::No), text().prop_map(|path| HomeWish::Path(format!("/{path}")))]
+/// All that is said of the home.
+fn homes() -> impl Strategy<Value = (HomeWish, Option<String>, LeaseWish)> {
+    let share = prop_oneof!["[a-z ]{1,9}".prop_map(Share::Virtiofs), "[a-z ]{1,9}".prop_map(Share::NineP), {
+        let address = prop_oneof![Just("192.0.2.7"), Just("[2001:db8::1]")];
+        (address, "/[a-z:, ]{0,9}").prop_map(|(server, path)| Share::Nfs { server: server.to_owned(), path })
+    }];
+    let wish = prop_oneof![
+        Just(HomeWish::Found),
+        Just(HomeWish::No),
+        text().prop_map(|path| HomeWish::Path(format!("/{path}"))),
+        store().prop_filter("a device", |spec| *spec != StoreSpec::Any).prop_map(HomeWish::Volume),
+        share.prop_map(HomeWish::Share),
+    ];
+    let lease = prop::sample::select(LeaseWish::WORDS.to_vec()).prop_map(|(_, wish)| wish);
+    let folder = prop_oneof![Just(".".to_owned()), "[a-z][a-z ]{0,8}"];
+    (wish, prop::option::of(folder), lease)
 }
 
 fn size() -> impl Strategy<Value = Size> {
@@ -137,14 +152,14 @@ fn plans() -> impl Strategy<Value = Plan> {
     let to_ram = prop::sample::select(ToRam::WORDS.to_vec()).prop_map(|(_, wish)| wish);
     let limits = (seconds(), trust, (to_ram, size()), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
-    let adds = (extras(), home(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
+    let adds = (extras(), homes(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
     let all = (what, limits, adds, opens, saves);
     all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens, saves)| {
         let (persist, other_base, persist_keep, session) = saves;
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
         let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size), program_limit) = limits;
-        let (extensions, home, customize, init, delegate, debug) = adds;
+        let (extensions, (home, home_user, home_lease), customize, init, delegate, debug) = adds;
         let verbosity = if debug { Verbosity::Debug } else { Verbosity::Info };
         let image = path.map_or(ImageSpec::Medium, ImageSpec::File);
         let medium = image == ImageSpec::Medium;
@@ -170,6 +185,8 @@ fn plans() -> impl Strategy<Value = Plan> {
             session,
             extensions,
             home,
+            home_user,
+            home_lease,
             customize,
             program_limit,
             init,

@@ -1,8 +1,9 @@
 //! LUKS volumes: which, and by whose key.
 
-use super::{Containers, is_there};
+use super::{Containers, explained, is_there};
 use crate::console;
 use crate::error::{Cause, Result};
+use crate::formats::ReadAt;
 use crate::formats::luks::{LuksError, Payload, Volume};
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
@@ -55,36 +56,72 @@ impl Containers {
         all: &Candidates,
     ) -> Result<bool> {
         let node = ["/dev/", &candidate.device.name].concat();
-        let doing = ["open the LUKS volume ", &node].concat();
+        let doing = doing(&node);
         let file = machine.sys().open(&Place::at(&node)).map_err(|e| machine.os(&doing, e))?;
         let volume = Volume::read(&file).map_err(|error| machine.error(&doing, refusal(error)))?;
-        let name = ["luks-", &volume.uuid].concat();
+        let name = name(&volume);
         if is_there(all, &name) {
             machine.debug(&[&node, ": ", &name, " is open already"].concat());
             return Ok(false);
         }
-        let key =
-            self.key(machine, plan, drivers, candidate, |secret, memory| volume.unlock(&file, secret.bytes(), memory));
+        let what = candidate.describe();
+        match self.mapping(machine, plan, drivers, &what, node, &file, &volume)? {
+            Some(mapping) => self.map(machine, drivers, mapping).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// Opens one volume, or finds it open; gives its name. `None`: nobody types.
+    pub(in crate::stages::store) fn unlock_named<S: Sys>(
+        &mut self,
+        machine: &mut Machine<S>,
+        plan: &Plan,
+        drivers: &mut Drivers,
+        candidate: &Candidate,
+        all: &Candidates,
+    ) -> Result<Option<String>> {
+        let node = ["/dev/", &candidate.device.name].concat();
+        let doing = doing(&node);
+        let file = machine.sys().open(&Place::at(&node)).map_err(|e| machine.os(&doing, e))?;
+        let name = name(&Volume::read(&file).map_err(|error| machine.error(&doing, refusal(error)))?);
+        let open = is_there(all, &name) || self.unlock_one(machine, plan, drivers, candidate, all)?;
+        Ok(open.then_some(name))
+    }
+
+    /// The device that a volume becomes with its key. `None`: nobody types.
+    #[allow(clippy::too_many_arguments)] // machine, plan and drivers, and a volume with its three names
+    fn mapping<S: Sys>(
+        &mut self,
+        machine: &mut Machine<S>,
+        plan: &Plan,
+        drivers: &mut Drivers,
+        what: &str,
+        node: String,
+        file: &S::File,
+        volume: &Volume,
+    ) -> Result<Option<Mapping>> {
+        let doing = doing(&node);
+        let size = file.size().map_err(|e| machine.os(&doing, e))?;
+        let key = self.key(machine, plan, drivers, what, |secret, memory| volume.unlock(file, secret.bytes(), memory));
         let key = match key {
             Ok(Some(key)) => key,
             Ok(None) => {
                 machine.warn(&[&node, " stays closed: nobody typed a passphrase"].concat());
-                return Ok(false);
+                return Ok(None);
             }
             Err(Locked::Refused(error)) => return Err(machine.error(&doing, refusal(error))),
             Err(Locked::Wrong) => {
-                let cause = Cause::WrongKey { device: candidate.describe(), tries: TRIES };
+                let cause = Cause::WrongKey { device: what.to_owned(), tries: TRIES };
                 return Err(machine.error(&doing, cause));
             }
             Err(Locked::Console(error)) => return Err(error),
         };
-        let plain = volume.uuid.replace('-', "");
+        let (name, plain) = (name(volume), volume.uuid.replace('-', ""));
         let uuid = ["CRYPT-LUKS", if volume.version == 1 { "1-" } else { "2-" }, &plain, "-", &name].concat();
-        let Some(part) = part(&volume.payload, node, candidate.device.size, key) else {
+        let Some(part) = part(&volume.payload, node, size, key) else {
             return Err(machine.error(&doing, refusal(LuksError::Broken("its payload is behind the medium"))));
         };
-        self.map(machine, drivers, Mapping { name, uuid, writable: false, parts: vec![part] })?;
-        Ok(true)
+        Ok(Some(Mapping { name, uuid, writable: false, parts: vec![part] }))
     }
 
     /// The volume's key: by a passphrase that was right before, by the key file, by what somebody types. `None`: nobody
@@ -94,7 +131,7 @@ impl Containers {
         machine: &mut Machine<S>,
         plan: &Plan,
         drivers: &mut Drivers,
-        candidate: &Candidate,
+        what: &str,
         unlock: impl Fn(&Secret, u64) -> std::result::Result<Secret, LuksError>,
     ) -> std::result::Result<Option<Secret>, Locked> {
         let memory = free_memory(machine);
@@ -106,9 +143,9 @@ impl Containers {
             }
         }
         if let (Some(_), Some(path)) = (file, &plan.luks_key) {
-            machine.warn(&["the key file ", path, " does not open ", &candidate.describe()].concat());
+            machine.warn(&["the key file ", path, " does not open ", what].concat());
         }
-        let prompt = ["Passphrase for ", &candidate.describe(), ": "].concat();
+        let prompt = ["Passphrase for ", what, ": "].concat();
         for left in (0..TRIES).rev() {
             let Some(typed) = console::secret(machine, drivers, &prompt).map_err(Locked::Console)? else {
                 return Ok(None);
@@ -128,6 +165,37 @@ impl Containers {
         }
         Err(Locked::Wrong)
     }
+}
+
+/// Opens the LUKS volume in an image file of the store, for writing; gives its node and its name.
+pub(in crate::stages) fn open_image<S: Sys>(
+    machine: &mut Machine<S>,
+    plan: &Plan,
+    drivers: &mut Drivers,
+    path: &str,
+    file: &S::File,
+) -> Result<(String, String)> {
+    let doing = doing(path);
+    let volume = Volume::read(file).map_err(|error| machine.error(&doing, refusal(error)))?;
+    let mut containers = Containers::default();
+    let mapping = containers.mapping(machine, plan, drivers, path, path.to_owned(), file, &volume);
+    machine.sys_mut().close_consoles();
+    let Some(mapping) = mapping? else {
+        return Err(machine.error(doing, Cause::NotOpened { why: "nobody typed a passphrase".to_owned() }));
+    };
+    drivers.crypt_image(machine);
+    let mapping = Mapping { writable: true, ..mapping };
+    let node = machine.map_image(file, &mapping).map_err(|error| explained(drivers, "crypt", error))?;
+    Ok((node.to_string_lossy().into_owned(), mapping.name))
+}
+
+fn doing(what: &str) -> String {
+    ["open the LUKS volume ", what].concat()
+}
+
+/// The name of the open volume below /dev/mapper.
+fn name(volume: &Volume) -> String {
+    ["luks-", &volume.uuid].concat()
 }
 
 /// Why there is no key.

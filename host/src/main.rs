@@ -1,7 +1,7 @@
-//! The command `isolde`. See docs/inspect.md, docs/mkinitrd.md, docs/plan.md, docs/seal.md, docs/accept.md and docs/verify.md.
+//! The command `isolde`. See docs/home.md, docs/inspect.md, docs/mkinitrd.md, docs/plan.md, docs/seal.md, docs/accept.md and docs/verify.md.
 
 use clap::{Parser, Subcommand};
-use isolde_host::{inspect, mkinitrd, plan, trust};
+use isolde_host::{home, inspect, mkinitrd, plan, trust};
 use std::process::ExitCode;
 
 /// Boots operating systems directly from image files: what an image is, and how it would boot.
@@ -14,6 +14,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Home(home::Args),
     Inspect(inspect::Args),
     Keygen(trust::keygen::Args),
     Mkinitrd(mkinitrd::Args),
@@ -25,6 +26,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Home(args) => home::run(&args),
         Command::Inspect(args) => inspect::run(&args),
         Command::Keygen(args) => trust::keygen::run(&args),
         Command::Mkinitrd(args) => mkinitrd::run(&args),

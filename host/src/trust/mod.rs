@@ -35,7 +35,7 @@ fn print(answer: &(impl Serialize + Display), json: bool) -> Result<()> {
 }
 
 /// Prints a text.
-fn say(text: &str) -> Result<()> {
+pub(crate) fn say(text: &str) -> Result<()> {
     match io::stdout().lock().write_all(text.as_bytes()) {
         // A reader that has seen enough, such as head(1), is no failure.
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
@@ -43,7 +43,7 @@ fn say(text: &str) -> Result<()> {
     }
 }
 
-fn finish(done: Result<bool>) -> ExitCode {
+pub(crate) fn finish(done: Result<bool>) -> ExitCode {
     match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

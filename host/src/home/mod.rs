@@ -1,0 +1,104 @@
+//! `isolde home`: image files that hold a home.
+//!
+//! Takes   the file's name, a size, and perhaps a folder to begin with.
+//! Gives   an ext4 file system in a file, on request in a LUKS2 volume, as `isolde.home=` uses it.
+//! Leaves  the old file whole until the new one is: both are made under another name beside it.
+//! Fails   with status 2 and what the program that failed said. `check` has status 1 for a file system that needs a repair.
+
+mod create;
+mod crypt;
+mod grow;
+mod tool;
+
+use crate::trust::{finish, say};
+use anyhow::{Context, Result};
+use clap::Subcommand;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// What the name of an unfinished file begins with.
+const UNFINISHED: &str = ".isolde-home-";
+
+/// Make, grow and check image files that hold a home.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "docs/home.md explains what a home can be.")]
+pub struct Args {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What is done.
+#[derive(Clone, Debug, Subcommand)]
+enum Command {
+    Create(create::Args),
+    Grow(grow::Args),
+    Check(CheckArgs),
+}
+
+/// Look for faults in a home, and change nothing. Status 1 when there are any.
+#[derive(Clone, Debug, clap::Args)]
+struct CheckArgs {
+    /// The image file.
+    file: PathBuf,
+    #[command(flatten)]
+    key: crypt::Key,
+}
+
+/// Where a home's size comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Size(u64);
+
+impl std::str::FromStr for Size {
+    type Err = &'static str;
+
+    /// Bytes, or with a binary unit.
+    fn from_str(text: &str) -> Result<Size, Self::Err> {
+        const WANTED: &str = "wanted a size such as 4G or 512M";
+        let units = [("K", 10), ("M", 20), ("G", 30), ("T", 40)];
+        let found = units.into_iter().find_map(|(unit, shift)| Some((text.strip_suffix(unit)?, shift)));
+        let (digits, shift) = found.unwrap_or((text, 0));
+        let size = digits.parse::<u64>().ok().and_then(|number| number.checked_mul(1 << shift));
+        size.filter(|size| *size >= LEAST).map(Size).ok_or(WANTED)
+    }
+}
+
+/// A smaller ext4 has no journal, and no room for anything.
+const LEAST: u64 = 8 << 20;
+
+/// Does it.
+#[must_use]
+pub fn run(args: &Args) -> ExitCode {
+    finish(match &args.command {
+        Command::Create(args) => create::create(args).map(|()| true),
+        Command::Grow(args) => grow::grow(args).map(|()| true),
+        Command::Check(args) => check(args),
+    })
+}
+
+fn check(args: &CheckArgs) -> Result<bool> {
+    let shown = args.file.display().to_string();
+    let file = std::fs::File::open(&args.file).with_context(|| shown.clone())?;
+    let done = match crypt::volume(&file).with_context(|| shown.clone())? {
+        None => tool::check(&args.file)?,
+        Some(_) => {
+            let key = args.key.read(false)?;
+            crypt::open(&args.file, &key, crypt::Access::ReadOnly)?.with(tool::check)?
+        }
+    };
+    say(&done.output)?;
+    Ok(done.sound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_has_a_unit_and_a_least() {
+        let size = |text: &str| text.parse::<Size>().map(|size| size.0).ok();
+        assert_eq!((size("8M"), size("4G"), size("8388608")), (Some(8 << 20), Some(4 << 30), Some(8 << 20)));
+        for text in ["", "G", "7M", "-4G", "4 G", "4g", "99999999999T"] {
+            assert_eq!(size(text), None, "{text}");
+        }
+    }
+}

@@ -95,6 +95,14 @@ impl Tree {
         self.nodes.keys().map(String::as_str)
     }
 
+    /// Packs it as an image file that is a root by itself.
+    ///
+    /// # Errors
+    /// When the program that packs is missing or fails.
+    pub fn pack(&self, format: Format, to: &Path) -> Result<()> {
+        image::make(format, self, to)
+    }
+
     /// Writes it into a folder. A path whose parent is a link is a mistake: the file would land elsewhere.
     pub(super) fn write(&self, folder: &Path) -> Result<()> {
         fs::create_dir_all(folder).with_context(|| format!("create {}", folder.display()))?;

@@ -1,10 +1,11 @@
-//! The arguments of QEMU. No other file but `disks.rs`, which has those of disks, knows a QEMU flag.
+//! The arguments of QEMU. No other file but `disks.rs` and `shares.rs`, which have those of disks and shares,
+//! knows a QEMU flag.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::{Accelerator, Boot, Firmware, Machine, disks};
+use super::{Accelerator, Boot, Firmware, Machine, disks, shares};
 use crate::tool::text;
 
 /// Sockets in the work folder of a running machine.
@@ -82,6 +83,7 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
         }
     }
     list.extend(disks::arguments(&machine.disks, matches!(machine.boot, Boot::Firmware(_)))?);
+    list.extend(shares::arguments(&machine.shares, machine.memory, work)?);
     // After the disks, some of which name their port on USB.
     if machine.others {
         list.extend(words(OTHERS));

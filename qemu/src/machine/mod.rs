@@ -11,6 +11,7 @@ mod arguments;
 mod console;
 mod disks;
 mod monitor;
+mod shares;
 mod shell;
 mod vm;
 
@@ -22,6 +23,7 @@ use anyhow::{Context, Result, bail};
 
 pub use accelerator::Accelerator;
 pub use console::Line;
+pub use shares::virtiofs_daemon;
 pub use shell::{Answer, Shell};
 pub use vm::Vm;
 
@@ -104,6 +106,16 @@ impl Disk {
     }
 }
 
+/// A directory of this machine that the guest sees, by its tag.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)] // tag and folder are what they are called
+pub enum Share {
+    /// By 9p. Owners are kept in `.virtfs_metadata` beside the files.
+    NineP { tag: String, folder: PathBuf },
+    /// By virtiofs, for which [`virtiofs_daemon`] has to be there.
+    Virtiofs { tag: String, folder: PathBuf },
+}
+
 /// The firmware that starts the boot loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Firmware {
@@ -127,6 +139,7 @@ pub struct Machine {
     pub(crate) logs: PathBuf,
     pub(crate) boot: Boot,
     pub(crate) disks: Vec<Disk>,
+    pub(crate) shares: Vec<Share>,
     pub(crate) probe: Option<PathBuf>,
     pub(crate) memory: u32,
     pub(crate) processors: u32,
@@ -154,6 +167,7 @@ impl Machine {
             logs: logs.to_owned(),
             boot,
             disks: Vec::new(),
+            shares: Vec::new(),
             probe: None,
             memory: 1024,
             processors: 2,
@@ -169,6 +183,12 @@ impl Machine {
     /// With one disk more.
     pub fn disk(mut self, disk: Disk) -> Self {
         self.disks.push(disk);
+        self
+    }
+
+    /// With one directory more that the guest sees.
+    pub fn share(mut self, share: Share) -> Self {
+        self.shares.push(share);
         self
     }
 
@@ -197,6 +217,7 @@ impl Machine {
         std::fs::create_dir_all(&self.logs).with_context(|| format!("create {}", self.logs.display()))?;
         let work = tempfile::Builder::new().prefix("isolde-vm-").tempdir().context("a work folder")?;
         let log = self.logs.join(format!("{}.log", self.name));
+        let daemons = shares::start(&self.shares, work.path())?;
         let mut qemu = self.command(work.path())?;
         qemu.args(arguments::watched(work.path(), &log)?);
         let errors = work.path().join("qemu.txt");
@@ -220,7 +241,7 @@ impl Machine {
         // At once: what a shell prints while nobody is connected is lost.
         let shell = Shell::connect(&work.path().join(arguments::SHELL))?;
         let console = Console::new(&log, &work.path().join(arguments::CONSOLE));
-        Ok(Vm::new(child, work, console, shell, monitor, self.disks.clone()))
+        Ok(Vm::new(child, work, console, shell, monitor, self.disks.clone()).with(daemons))
     }
 
     /// Runs it with its console on the caller's terminal, until it is powered off or the user ends it.

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::console::{self, Console, Line};
 use super::monitor::Monitor;
+use super::shares::Daemon;
 use super::shell::Shell;
 use super::{Disk, POLL, disks};
 
@@ -26,6 +27,8 @@ pub struct Vm {
     shell: Option<Shell>,
     monitor: Monitor,
     disks: Vec<Disk>,
+    /// What runs beside QEMU.
+    _daemons: Vec<Daemon>,
     /// Names of disks that were pulled out: QEMU has forgotten their images.
     pulled: Vec<String>,
 }
@@ -39,7 +42,22 @@ impl Vm {
         monitor: Monitor,
         disks: Vec<Disk>,
     ) -> Self {
-        Self { child, _work: work, console, shell: Some(shell), monitor, disks, pulled: Vec::new() }
+        Self {
+            child,
+            _work: work,
+            console,
+            shell: Some(shell),
+            monitor,
+            disks,
+            _daemons: Vec::new(),
+            pulled: Vec::new(),
+        }
+    }
+
+    /// With what runs beside QEMU as long as it does.
+    pub(super) fn with(mut self, daemons: Vec<Daemon>) -> Self {
+        self._daemons = daemons;
+        self
     }
 
     /// Waits for a line of the console that matches a pattern (regular expression), after the last line that did.

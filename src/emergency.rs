@@ -39,7 +39,7 @@ enum Action {
 pub fn emergency<S: Sys>(machine: &mut Machine<S>, error: &Error) {
     report(machine, error);
     // Nothing is used any more, whatever comes next.
-    at_exit::do_it(machine);
+    at_exit::remove_all(machine);
     // Whoever stopped the wait at the console is there.
     let stopped = matches!(error.cause, Cause::Stopped { .. });
     let mut action = if stopped { Action::Menu } else { on_fail(asked(machine)) };

@@ -48,7 +48,7 @@ pub fn leave<S: Sys>(machine: &mut Machine<S>, verb: &str) {
         machine.warn(&format!("let go of the old root: {error}"));
     }
     free_the_old_root(machine);
-    at_exit::do_it(machine);
+    at_exit::remove_all(machine);
     let left = take_apart(machine);
     for at in left.iter().rev() {
         keep_clean(machine, at);

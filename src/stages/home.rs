@@ -24,8 +24,9 @@ use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::fmt;
 
-/// Where a home that is not on the store is mounted as it is.
-pub(super) const MOUNT: &str = "/run/isolde/home";
+/// Where a home that is not on the store is mounted as it is. systemd leaves what is mounted below /run/initramfs to the way
+/// out (src/core/mount.c, mount_is_extrinsic; src/shared/fstab-util.c), which has a lease to remove there.
+pub(super) const MOUNT: &str = "/run/initramfs/home";
 /// No device nodes and no set-uid programs from a home.
 const FLAGS: MountFlags = MountFlags::NOSUID.union(MountFlags::NODEV);
 /// Why a home that was only found is not used.

@@ -281,7 +281,7 @@ impl Sys for Linux {
             }
             Op::Writable(at) => {
                 let target = paths::mount_target(at)?;
-                Ok(rustix::mount::mount_remount(target.path(), MountFlags::NOATIME, c"")?)
+                Ok(rustix::mount::mount_remount(target.path(), MountFlags::NOSUID | MountFlags::NODEV, c"")?)
             }
             Op::DetachLoop(device) => loopdev::detach(device),
             Op::InstallSelf(at) => install(at),

@@ -4,8 +4,9 @@ use super::containers::{LUKS, PASSPHRASE, luks};
 use super::harness::{Outcome, boot, boot_and_leave, boot_with};
 use super::worlds::*;
 use isolde::error::Cause;
-use isolde::sys::Level;
+use isolde::op::{Op, Place};
 use isolde::sys::record::{Content, Ending, Tree, World};
+use isolde::sys::{Level, Sys};
 use rustix::io::Errno;
 use serde_json::Value;
 
@@ -51,8 +52,12 @@ pub fn most() -> World {
     key(own_partition(&words, luks(partition_of(annas()))))
 }
 
+pub fn encrypted_image() -> World {
+    let image = Tree::new().file("home.img", luks(partition_of(annas())));
+    key(system("isolde.luks-key=/etc/home.key", image))
+}
+
 pub fn all() -> Vec<(&'static str, World)> {
-    let image = |inner: Content| Tree::new().file("home.img", inner);
     vec![
         (
             "home_with_another_owner",
@@ -60,10 +65,7 @@ pub fn all() -> Vec<(&'static str, World)> {
         ),
         ("home_on_a_partition", own_partition("isolde.home=LABEL=HOME", partition_of(annas()))),
         ("home_in_luks_for_one_user", most()),
-        (
-            "home_image_with_luks",
-            key(system("isolde.home=/home.img isolde.luks-key=/etc/home.key", image(luks(partition_of(annas()))))),
-        ),
+        ("home_image_with_luks", encrypted_image()),
         ("home_of_a_new_user", own_partition("isolde.home=LABEL=HOME isolde.home-user=bob", partition_of(Tree::new()))),
         ("home_on_virtiofs", shared("isolde.home=virtiofs:homes", "homes", annas())),
         ("home_on_nfs", {
@@ -99,8 +101,8 @@ fn mounts(outcome: &Outcome) -> Vec<&str> {
 fn the_owner_on_disk_looks_like_the_live_user() {
     let mapped = "X-mount.idmap=\"u:1001:1000:1 g:100:1000:1\"";
     for (words, source, target) in [
-        ("", "/run/isolde/home", "/isolde/root/home"),
-        ("isolde.home-user=anna", "/run/isolde/home/anna", "/isolde/root/home/live"),
+        ("", "/run/initramfs/home", "/isolde/root/home"),
+        ("isolde.home-user=anna", "/run/initramfs/home/anna", "/isolde/root/home/live"),
     ] {
         let outcome = boot(&own_partition(&format!("isolde.home=LABEL=HOME {words}"), partition_of(annas())));
         assert_eq!(report(&outcome)["home_ids"], mapped, "{words}");
@@ -113,7 +115,7 @@ fn the_owner_on_disk_looks_like_the_live_user() {
         partition_of(Tree::new().owned("", 1001, 100)),
     ));
     assert_eq!(report(&itself)["home_ids"], mapped);
-    assert!(mounts(&itself).last().unwrap().ends_with(" /run/isolde/home /isolde/root/home/live"));
+    assert!(mounts(&itself).last().unwrap().ends_with(" /run/initramfs/home /isolde/root/home/live"));
 }
 
 #[test]
@@ -141,7 +143,9 @@ fn roots_folder_is_not_given_to_the_user() {
 fn a_new_users_folder_is_made_like_any_new_home() {
     let outcome = boot(&own_partition("isolde.home=LABEL=HOME isolde.home-user=bob", partition_of(Tree::new())));
     assert_eq!(report(&outcome)["home_ids"], Value::Null, "it is the live user's from the start");
-    for change in ["own 1000:1000 mode 750 /run/isolde/home/bob", "write /run/isolde/home/bob/.profile (10 bytes)"] {
+    for change in
+        ["own 1000:1000 mode 750 /run/initramfs/home/bob", "write /run/initramfs/home/bob/.profile (10 bytes)"]
+    {
         assert!(outcome.end.journal.changes().any(|done| done == change), "{change}\n{}", outcome.end.journal);
     }
 }
@@ -176,7 +180,7 @@ fn a_kernel_that_cannot_map_is_told_of_with_both_ids() {
         let both = "mounted as it is: it belongs to 1001:100, and live is 1000:1000";
         assert!(warned.contains(why) && warned.contains(both), "{warned}");
         assert_eq!(report["home_ids"], Value::Null);
-        assert!(mounts(&outcome).last().unwrap().starts_with("mount --bind -o nosuid,nodev /run/isolde/home"));
+        assert!(mounts(&outcome).last().unwrap().starts_with("mount --bind -o nosuid,nodev /run/initramfs/home"));
     }
 }
 
@@ -188,7 +192,7 @@ fn a_lease_on_a_share_counts_until_somebody_takes_it() {
         let text = refused(&shared(line, "homes", tree.clone()));
         assert!(text.contains("\"1b4e28ba-2fa1-11d2-883f-0016d3cca427 \\\"other\\\" \\\"ThinkPad\\\""), "{text}");
         assert!(
-            text.contains(&format!("/run/isolde/home/{place}")) && text.contains("isolde.home-lease=take"),
+            text.contains(&format!("/run/initramfs/home/{place}")) && text.contains("isolde.home-lease=take"),
             "{text}"
         );
         // Also where only one user of it is wanted, and the whole of it is taken.
@@ -219,8 +223,21 @@ fn the_lease_goes_with_the_system_and_with_a_boot_that_fails() {
         assert!(!end.journal.log(Level::Warning).any(|line| line.starts_with("exit: ")), "{name}: {}", end.journal);
     }
     let outcome = boot_with(&most(), |record| record.fail_when("switch_root", Errno::INVAL));
-    let removed = format!("rm /isolde/root/run/isolde/home/anna/{lease}");
+    let removed = format!("rm /isolde/root/run/initramfs/home/anna/{lease}");
     assert!(outcome.end.journal.changes().any(|line| line == removed), "{}", outcome.end.journal);
+}
+
+#[test]
+fn a_store_that_is_read_only_by_then_is_made_writable_for_that() {
+    let store = "/oldroot/run/isolde/store";
+    let end = boot_and_leave(&system("", Tree::new().directory("home/live")), "poweroff", |record| {
+        record.apply(&Op::ReadOnly(Place::at(store))).unwrap();
+    });
+    let end = end.unwrap();
+    let done: Vec<&str> = end.journal.changes().skip_while(|line| !line.contains("let go")).collect();
+    let at = done.iter().position(|line| *line == "rm /oldrun/isolde/store/home/.isolde-lease").unwrap();
+    assert_eq!(done[at - 1], "mount -o remount,rw /oldrun/isolde/store", "{done:?}");
+    assert!(!end.journal.log(Level::Warning).any(|line| line.starts_with("exit: ")), "{}", end.journal);
 }
 
 #[test]
@@ -272,7 +289,7 @@ fn an_older_nfs_server_is_asked_in_its_own_version() {
     let outcome = boot_with(&world, |record| {
         record.fail_when("vers=4.2", Errno::PROTONOSUPPORT);
     });
-    let mounted = "mount -t nfs4 -o nosuid,nodev,vers=4.1,addr=192.0.2.7 192.0.2.7:/srv/home /run/isolde/home";
+    let mounted = "mount -t nfs4 -o nosuid,nodev,vers=4.1,softerr,timeo=150,retrans=3,addr=192.0.2.7 192.0.2.7:/srv/home /run/initramfs/home";
     assert!(outcome.end.journal.changes().any(|line| line == mounted), "{}", outcome.end.journal);
     assert_eq!(outcome.end.ending, Ending::Exec);
     let down = boot_with(&world, |record| record.fail_when("mount -t nfs4", Errno::TIMEDOUT));

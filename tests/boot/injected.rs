@@ -117,6 +117,7 @@ fn in_a_boot_from_a_store_in_containers() {
 #[test]
 fn in_a_boot_with_a_home_in_a_container_of_its_own() {
     fail_everywhere(&super::home::most());
+    fail_everywhere(&super::home::encrypted_image());
 }
 
 #[test]

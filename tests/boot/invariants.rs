@@ -70,7 +70,7 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         let is_disk = |word: &&str| word.starts_with("/dev/sd") || word.starts_with("/dev/dm-");
         let touches = |word: &&str| is_disk(word) && !line.starts_with("ln -s ");
         let Some(device) = line.split(' ').find(touches) else { continue };
-        if line.starts_with("mount -t ") && line.ends_with(" /run/isolde/home") {
+        if line.starts_with("mount -t ") && line.ends_with(" /run/initramfs/home") {
             let options = options(line);
             if !(options.contains(&"nosuid") && options.contains(&"nodev")) || at == Some(device) {
                 return Err(format!("{line}: no home is mounted like that"));

@@ -54,7 +54,7 @@ pub(super) fn take<S: Sys>(machine: &mut Machine<S>, wish: LeaseWish, source: &S
     // Not over one that came meanwhile.
     let made = machine.sys_mut().create(&at, false);
     made.map_err(|e| machine.os(["create ", &at.to_string()].concat(), e))?;
-    at_exit::remove(machine, &at);
+    at_exit::add(machine, &at);
     machine.apply(&[Op::Write { at, text }])
 }
 

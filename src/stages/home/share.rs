@@ -12,6 +12,9 @@ use rustix::io::Errno;
 
 /// Larger packets than the driver's own 128 KiB, and a page cache, without which no program can map a file for writing.
 const NINE_P: &str = "trans=virtio,version=9p2000.L,msize=262144,cache=mmap";
+/// A server that does not answer for a minute and a half is an error: the network may be down when the way out runs, and
+/// nothing may keep that from its end.
+const NFS: &str = ",softerr,timeo=150,retrans=3";
 /// The newest first: nobody negotiates it here.
 const NFS_VERSIONS: [&str; 3] = ["4.2", "4.1", "4.0"];
 
@@ -27,7 +30,7 @@ pub(super) fn mount<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, sha
                 return Err(refuse(machine, &name, why.to_owned()));
             }
             let address = server.trim_matches(['[', ']']);
-            let options = |version: &&str| ["vers=", version, ",addr=", address].concat();
+            let options = |version: &&str| ["vers=", version, NFS, ",addr=", address].concat();
             ("nfs4", [server, ":", path].concat(), NFS_VERSIONS.iter().map(options).collect())
         }
     };

@@ -147,8 +147,9 @@ impl Namespace {
         let shown = |(number, mount): (&usize, &Mount)| {
             let system = self.systems.get(mount.system)?;
             let (source, fstype) = (mount.named.as_ref().unwrap_or(&system.source).clone(), system.fstype.clone());
-            let options = system.options.clone();
-            Some(Mounted { source, target: self.path_of(*number), fstype, flags: mount.flags, options })
+            let access = if system.read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+            let (flags, options) = (mount.flags | access, system.options.clone());
+            Some(Mounted { source, target: self.path_of(*number), fstype, flags, options })
         };
         self.mounts.iter().filter_map(shown).collect()
     }
@@ -252,7 +253,7 @@ impl Namespace {
         self.held.retain(|system, _| mounted.contains(system));
     }
 
-    /// The file system itself; a part of it that is mounted elsewhere counts too.
+    /// The file system itself, not only this mount of it.
     pub(super) fn remount(&mut self, at: &Place, read_only: bool) -> io::Result<()> {
         let location = self.locate(at)?;
         let mount = self.mounts.get(&location.mount).filter(|mount| mount.top == location.path).ok_or(Errno::INVAL)?;

@@ -25,7 +25,7 @@ fn an_image_file_with_a_home_on_vfat_is_clean_and_so_is_the_stick() {
     let words = iso.stock_words("/fedora.iso");
     let disk = Disk::new("stick", &image, Bus::Virtio).kept();
     let mut booted = Booted::start(&machine("exit-vfat", &iso, Form::Init, &words).disk(disk));
-    booted.ask("echo kept > /home/note");
+    booted.ask("echo kept > /home/note; test -s /home/.isolde-lease");
     booted.power_off();
     let partition = partition(&image);
     assert_unmounted(&["fsck.vfat", "-n"], &partition);
@@ -33,6 +33,9 @@ fn an_image_file_with_a_home_on_vfat_is_clean_and_so_is_the_stick() {
     let copied = Command::new("mcopy").args(["-o", "-n", "-i"]).arg(&partition).arg("::/home.img").arg(&inner).status();
     assert!(copied.unwrap().success());
     assert_unmounted(&["e2fsck", "-f", "-n"], &inner);
+    let listed = Command::new("debugfs").args(["-R", "ls -l /"]).arg(&inner).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    assert!(listed.contains(" note") && !listed.contains(".isolde-lease"), "{listed}");
 }
 
 #[test]

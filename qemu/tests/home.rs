@@ -46,7 +46,8 @@ fn debugfs(image: &Path, request: &str) -> String {
 
 fn user_on_disk(image: &Path, path: &str) -> String {
     let stat = debugfs(image, &format!("stat {path}"));
-    stat.split("User:").nth(1).unwrap_or_else(|| panic!("{path}: {stat}")).split_whitespace().next().unwrap().to_owned()
+    assert!(stat.contains("User:"), "{path}: {stat}");
+    stat.split("User:").nth(1).unwrap().split_whitespace().next().unwrap().to_owned()
 }
 
 /// Starts a machine that must refuse, and gives what was on its console.
@@ -62,7 +63,7 @@ fn one_home_serves_two_systems_with_different_users() {
     let home = folder().join("home-two.img");
     create(&home, &["--size", "16M", "--owner", "1005:1005"]);
     let boot = |name: &str, image: &str| {
-        let words = format!("isolde.image=/{image} isolde.home=LABEL=home isolde.home-user=.");
+        let words = format!("isolde.image=/{image} isolde.store=LABEL=STICK isolde.home=LABEL=home isolde.home-user=.");
         let stick = Disk::new("stick", &store, Bus::Usb);
         Guest::boot(&machine(name, &words).disk(stick).disk(Disk::new("home", &home, Bus::Virtio).kept()))
     };
@@ -88,7 +89,7 @@ fn one_home_serves_two_systems_with_different_users() {
         warnings.len() == 1 && warnings[0].contains("is taken over: a system that did not end left it"),
         "{warnings:?}"
     );
-    second.ask("sync; umount /home/bob; umount /run/isolde/home");
+    second.ask("sync; umount /home/bob; umount /run/initramfs/home");
     drop(second);
 
     for path in ["/", "/note", "/docs", "/docs/note"] {
@@ -118,7 +119,7 @@ fn a_file_on_vfat_with_luks_in_it() {
     assert_eq!(first.ask("cat /home/live/.profile; stat -c %u:%a /home/live"), "umask 022\n1000:750", "a new home");
     first.ask("su live -c 'echo kept >/home/live/note'; rm /home/live/.isolde-lease; sync");
     // What is above the store goes with its last mount, whoever unmounts it.
-    first.ask("umount /home/live; umount /run/isolde/home; sleep 1; sync");
+    first.ask("umount /home/live; umount /run/initramfs/home; sleep 1; sync");
     assert_eq!(first.ask("ls -d /sys/class/block/dm-0 /sys/block/loop1/loop 2>/dev/null || true"), "");
     drop(first);
     let mut second = Guest::of(start("home-luks-second", volumes::PASSPHRASE));

@@ -59,7 +59,8 @@ pub(super) fn check(image: &Path) -> Result<Checked> {
 pub(super) fn make(image: &Path, owner: (u32, u32), from: Option<&Path>) -> Result<()> {
     let mut mke2fs = command("mke2fs");
     let owner = format!("root_owner={}:{}", owner.0, owner.1);
-    mke2fs.args(["-q", "-F", "-t", "ext4", "-m", "0", "-L", "home", "-E", &owner]);
+    // Blocks of 4096 bytes, also in a small one: a LUKS volume may have sectors of that size.
+    mke2fs.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "home", "-E", &owner]);
     if let Some(from) = from {
         mke2fs.arg("-d").arg(from);
     }

@@ -12,8 +12,8 @@ use std::io;
 const LIST: &str = "/run/isolde/at-exit";
 /// A few paths.
 const LARGEST: u64 = 64 << 10;
-/// Where a path of the running system is: as it was; when the way out runs, in the folder that is the root then, with the old root's own /run, or in the old
-/// root; and when the hand-off failed, in the new one.
+/// Where a path of the running system is: as it was; when the way out runs, in the folder that is the root then, with the
+/// old root's own /run, or in the old root; and when the hand-off failed, in the new one.
 const PLACES: [(&str, &str); 5] =
     [("", ""), ("/run/initramfs", ""), ("/run", "/oldrun"), ("", "/oldroot"), ("", NEW_ROOT)];
 

@@ -256,7 +256,6 @@ impl Record {
             .file("net/route", self.world.routes.as_str())
             .file("sys/kernel/osrelease", format!("{}\n", self.world.release).as_str())
             .file("sys/kernel/modprobe", "/sbin/modprobe\n")
-            .file("sys/kernel/random/boot_id", "the-boot\n")
     }
 
     fn mount(&mut self, fstype: &str, source: &str, target: &Place, flags: MountFlags, data: &str) -> io::Result<()> {

@@ -217,13 +217,13 @@ fn the_lease_goes_with_the_system_and_with_a_boot_that_fails() {
     let lease = ".isolde-lease";
     for (name, world) in all() {
         let end = boot_and_leave(&world, "poweroff", |_| {}).unwrap();
-        let removed = end.journal.changes().filter(|line| line.starts_with("rm /") && line.ends_with(lease));
+        let removed = end.journal.changes().filter(|line| line.starts_with("rm -rf /") && line.ends_with(lease));
         let taken_over = usize::from(name == "home_lease_left_by_a_crash");
         assert_eq!(removed.count(), 1 + taken_over, "{name}: {}", end.journal);
         assert!(!end.journal.log(Level::Warning).any(|line| line.starts_with("exit: ")), "{name}: {}", end.journal);
     }
     let outcome = boot_with(&most(), |record| record.fail_when("switch_root", Errno::INVAL));
-    let removed = format!("rm /isolde/root/run/initramfs/home/anna/{lease}");
+    let removed = format!("rm -rf /isolde/root/run/initramfs/home/anna/{lease}");
     assert!(outcome.end.journal.changes().any(|line| line == removed), "{}", outcome.end.journal);
 }
 
@@ -235,7 +235,7 @@ fn a_store_that_is_read_only_by_then_is_made_writable_for_that() {
     });
     let end = end.unwrap();
     let done: Vec<&str> = end.journal.changes().skip_while(|line| !line.contains("let go")).collect();
-    let at = done.iter().position(|line| *line == "rm /oldrun/isolde/store/home/.isolde-lease").unwrap();
+    let at = done.iter().position(|line| *line == "rm -rf /oldrun/isolde/store/home/.isolde-lease").unwrap();
     assert_eq!(done[at - 1], "mount -o remount,rw /oldrun/isolde/store", "{done:?}");
     assert!(!end.journal.log(Level::Warning).any(|line| line.starts_with("exit: ")), "{}", end.journal);
 }

@@ -1,24 +1,23 @@
 //! An initrd that holds kernel modules alone.
 //!
-//! Takes   Debian 13's live image: its kernel has a module for each file system that a store can have.
+//! Takes   the package of Debian 13's kernel: it has a module for each file system that a store can have.
 //! Gives   kernel and initrd for tests of devices and file systems: unpacked modules, an index, and the links that a
 //!         stock initrd has; no program at all. A guest in software emulation starts it in a second.
-//! Leaves  it in the cache, under the digest of the image.
-//! Fails   when a program is missing, a module is not in the image, or the image has to be built and cannot be.
+//! Leaves  both in the cache.
+//! Fails   when a program is missing, a module is not in the package, or the mirror does not answer.
 
-use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-use crate::cache::{cached, digest};
-use crate::fixtures::{self, extract};
-use crate::tool::{command, run};
+use crate::cache::cached;
+use crate::fixtures::unpacked;
+use crate::tool::{command, run, say};
 
 /// What boots.
 #[derive(Debug, Clone)]
 pub struct Parts {
-    /// The image's kernel.
+    /// The kernel.
     pub kernel: PathBuf,
     /// The modules.
     pub initrd: PathBuf,
@@ -33,13 +32,21 @@ pub const STORAGE: &str = "virtio_pci virtio_blk virtio_scsi sd_mod sr_mod ahci 
 pub const OTHERS: &str = "bochs e1000 virtio_net snd_hda_intel snd_hda_codec_generic";
 const INPUT: &str = "usbhid hid_generic";
 
-/// In the folder $1: takes the modules $3, and what they need, out of the root $2, and packs them as $4.
+/// The release, and the package: kernel and modules come with what it depends on.
+const SUITE: &str = "trixie";
+const PACKAGE: &str = "linux-image-amd64";
+
+/// In the folder $1, where the archive "packages" is: takes the kernel as $3, and the modules $2 with what they need, packed
+/// as $4. The index of all modules would be made by the package's own script, which has not run.
 const SCRIPT: &str = r#"set -eu
-unsquashfs -quiet -no-progress -no-xattrs -dest "$1/root" "$2" usr/lib/modules >&2
+mkdir "$1/root"
+tar -xf "$1/packages" -C "$1/root" --wildcards './boot/vmlinuz-*' './usr/lib/modules/*'
 ln -s usr/lib "$1/root/lib"
+cp "$1/root/boot/"vmlinuz-* "$3"
 cd "$1/root/usr/lib/modules"/*
 version=${PWD##*/}
-for name in $3; do
+depmod -b "$1/root" "$version"
+for name in $2; do
     modprobe --dirname "$1/root" --set-version "$version" --show-depends "$name"
 done >"$1/found"
 to=$1/tree/usr/lib/modules/$version
@@ -63,17 +70,15 @@ find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet >"$4"
 /// # Errors
 /// When they have to be made and cannot be.
 pub fn parts() -> Result<Parts> {
-    let image = fixtures::live_build()?.live_boot;
-    let bytes = fs::read(&image.initrd).with_context(|| format!("read {}", image.initrd.display()))?;
     let names = [STORAGE, OTHERS, INPUT].join(" ");
-    let recipe = format!("{}\n{names}\n{SCRIPT}", digest(&bytes));
-    let folder = cached("modules", &recipe, |folder| {
-        let work = tempfile::tempdir().context("a work folder")?;
-        let root = work.path().join("root.squashfs");
-        extract(&image.path, "/live/filesystem.squashfs", &root)?;
+    let folder = cached("modules", &format!("{SUITE} {PACKAGE}\n{names}\n{SCRIPT}"), |folder| {
+        say("unpacking Debian 13's kernel, once");
+        let work = tempfile::tempdir_in(folder).context("a work folder")?;
+        unpacked(SUITE, PACKAGE, &work.path().join("packages"))?;
         let mut pack = command("sh");
-        pack.args(["-c", SCRIPT, "sh"]).arg(work.path()).arg(&root).arg(&names).arg(folder.join("initrd"));
+        pack.args(["-c", SCRIPT, "sh"]).arg(work.path()).arg(&names);
+        pack.args([folder.join("vmlinuz"), folder.join("initrd")]);
         run("initrd of modules", &mut pack).map(drop)
     })?;
-    Ok(Parts { kernel: image.kernel, initrd: folder.join("initrd") })
+    Ok(Parts { kernel: folder.join("vmlinuz"), initrd: folder.join("initrd") })
 }

@@ -49,7 +49,7 @@ fn a_stick_that_was_copied_to_memory_can_be_taken_out_and_the_system_still_stops
         digest(&iso.path)
     );
     let machine = machine("exit-ram", &iso, Form::Init, &words).memory(3072).disk(stick(&image));
-    let mut booted = Booted::start(&machine);
+    let mut booted = Booted::begin(&machine);
     let report = booted.report();
     assert!(report["store"]["in_memory"].as_u64().unwrap() >= iso.path.metadata().unwrap().len(), "{report}");
     assert_eq!(report["check"]["source"], "isolde.blake3", "the copy is what was checked");

@@ -4,10 +4,11 @@
 
 mod common;
 
-use common::{REFUSAL, build, folder, machine, second_initrd};
+use common::{REFUSAL, build, folder, second_initrd, second_initrd_with, small};
 use isolde_mkinitrd::Form;
-use isolde_qemu::fixtures;
+use isolde_qemu::families::{Base, root};
 use isolde_qemu::machine::{Bus, Disk, Machine, Vm};
+use isolde_qemu::modules;
 use isolde_qemu::store::{FileSystem, Layout, Store};
 use std::path::Path;
 use std::process::Command;
@@ -36,11 +37,12 @@ fn file_of(image: &Path, path: &str) -> String {
 
 #[test]
 fn every_entry_does_what_it_says() {
-    let iso = fixtures::debian().unwrap();
+    // With a shell.
+    let ours = second_initrd_with("menu", &[("/usr/bin/sh", &root::busybox().unwrap())]);
     let store = Store::new(FileSystem::Ext4, "STICK").layout(Layout::WholeDisk).bytes(IMAGE, &[7; 100_000]);
     let image = build("menu", &store);
     let words = "isolde.image=/boot/iso/x.iso isolde.store=LABEL=NOWHERE isolde.wait=100";
-    let mut vm = machine("menu", &iso, Form::Init, words).disk(kept_stick(&image)).start().unwrap();
+    let mut vm = small::with_second_initrd("menu", &ours, words).disk(kept_stick(&image)).start().unwrap();
 
     // The wait says what is there, and its keys work.
     vm.wait_for(r#"isolde: store: waiting for a file system labelled "NOWHERE", \d+ s left"#, REFUSAL).unwrap();
@@ -92,9 +94,10 @@ fn every_entry_does_what_it_says() {
 
 #[test]
 fn the_distributions_own_init_is_the_last_entry_but_the_log() {
-    let iso = fixtures::debian().unwrap();
-    let words = "boot=live findiso=/boot/iso/x.iso isolde.wait=0 isolde.onfail=reboot";
-    let mut vm = machine("menu-delegate", &iso, Form::Rdinit, words).start().unwrap();
+    let parts = Base::InitramfsTools.parts().unwrap();
+    let words = "rdinit=/isolde/init boot=live findiso=/boot/iso/x.iso isolde.wait=0 isolde.onfail=reboot";
+    let initrds = [&*parts.initrd, &*second_initrd(Form::Rdinit)];
+    let mut vm = Machine::direct("menu-delegate", folder(), &parts.kernel, &initrds, words).start().unwrap();
     vm.wait_for("isolde: rebooting in 10 s; press a key for the menu", REFUSAL).unwrap();
     press(&mut vm, " ", "d  let the distribution's own init boot");
     vm.wait_for(MENU, REFUSAL).unwrap();
@@ -104,10 +107,9 @@ fn the_distributions_own_init_is_the_last_entry_but_the_log() {
 
 #[test]
 fn a_keyboard_at_the_screen_is_as_good_as_the_serial_line() {
-    let iso = fixtures::debian().unwrap();
     let words = "console=tty0 isolde.image=/x.iso isolde.store=LABEL=NOWHERE isolde.wait=600";
     // With a screen, and a keyboard on USB, whose driver is loaded only for a person who waits.
-    let mut vm = machine("menu-screen", &iso, Form::Init, words).other_devices().start().unwrap();
+    let mut vm = small::machine("menu-screen", words).start().unwrap();
     vm.wait_for("isolde: store: keys: ", REFUSAL).unwrap();
     vm.wait_for("input: QEMU QEMU USB Keyboard", REFUSAL).unwrap();
     // The kernel takes it a moment after that line.
@@ -123,10 +125,9 @@ fn a_keyboard_at_the_screen_is_as_good_as_the_serial_line() {
 
 #[test]
 fn the_menu_needs_neither_a_shell_nor_an_initrd() {
-    let iso = fixtures::debian().unwrap();
     let words = "isolde.image=/x.iso isolde.wait=0";
-    let own = second_initrd(Form::Init);
-    let mut vm = Machine::direct("menu-bare", folder(), &iso.kernel, &[&own], words).start().unwrap();
+    let (kernel, own) = (modules::parts().unwrap().kernel, second_initrd(Form::Init));
+    let mut vm = Machine::direct("menu-bare", folder(), &kernel, &[&own], words).start().unwrap();
     vm.wait_for(MENU, REFUSAL).unwrap();
     press(&mut vm, "x", "no shell");
     vm.wait_for(MENU, REFUSAL).unwrap();

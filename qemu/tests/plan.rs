@@ -9,14 +9,17 @@
 
 mod common;
 
-use common::{BOOT, build, folder, machine, stick};
+use common::{BOOT, build, folder, second_initrd, stick};
 use isolde_mkinitrd::Form;
-use isolde_qemu::fixtures::{self, Iso};
+use isolde_qemu::families;
+use isolde_qemu::machine::Machine;
+use isolde_qemu::modules;
 use isolde_qemu::store::{FileSystem, Store};
 use std::path::Path;
 
 /// The path of every ISO on its store.
 const PATH: &str = "/boot/iso/live.iso";
+const UUID: &str = "15010000-91a2-4000-8000-000000000001";
 
 /// The operations that are planned, from the first stage on that logs them: before, init does not know how much to log.
 fn planned(name: &str, iso: &Path, words: &str) -> Vec<String> {
@@ -51,12 +54,16 @@ fn logged(console: &str) -> Vec<String> {
     texts.map(without_length).collect()
 }
 
-fn same_operations(name: &str, iso: &Iso) {
+fn same_operations(sample: &str) {
+    let built = families::build().unwrap().into_iter().find(|built| built.sample.name == sample).unwrap();
+    let (name, drivers) = (format!("plan-{sample}"), modules::parts().unwrap());
     // Every line of the log goes to the console.
-    let words = format!("{} isolde.log=debug ignore_loglevel", iso.stock_words(PATH));
-    let planned = planned(name, &iso.path, &words);
-    let image = build(name, &Store::new(FileSystem::Ext4, "STICK").copy(PATH, &iso.path));
-    let mut vm = machine(name, iso, Form::Init, &words).disk(stick(&image)).start().unwrap();
+    let words = format!("{} isolde.log=debug ignore_loglevel", built.words(PATH, UUID));
+    let planned = planned(&name, &built.iso, &words);
+    let image = build(&name, &Store::new(FileSystem::Ext4, "STICK").uuid(UUID).copy(PATH, &built.iso));
+    let initrds = [&*drivers.initrd, &*built.initrd, &*second_initrd(Form::Init)];
+    let machine = Machine::direct(&name, folder(), &drivers.kernel, &initrds, &words).processors(1);
+    let mut vm = machine.disk(stick(&image)).start().unwrap();
     vm.wait_for("isolde: handoff: switch_root ", BOOT).unwrap();
     assert!(planned.len() > 20, "{planned:#?}");
     assert_eq!(logged(&vm.log_text().unwrap()), planned, "left: the log; right: the plan");
@@ -64,10 +71,10 @@ fn same_operations(name: &str, iso: &Iso) {
 
 #[test]
 fn debian_is_booted_as_planned() {
-    same_operations("plan-debian", &fixtures::debian().unwrap());
+    same_operations("live-boot");
 }
 
 #[test]
 fn fedora_is_booted_as_planned() {
-    same_operations("plan-fedora", &fixtures::fedora_like().unwrap());
+    same_operations("dracut-nested");
 }

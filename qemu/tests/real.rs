@@ -72,6 +72,7 @@ fn assert_live_config(booted: &mut Booted) {
 }
 
 #[test]
+#[ignore = "long: `make test-long`"]
 fn live_build_with_live_boot_from_exfat() {
     let (iso, path) = (fixtures::live_build().unwrap().live_boot, "/boot/iso/live-build.iso");
     let foretold = foretold(&iso, path);
@@ -97,6 +98,7 @@ fn live_build_with_live_boot_from_exfat() {
 }
 
 #[test]
+#[ignore = "long: `make test-long`"]
 fn live_build_with_dracut_from_btrfs() {
     let (iso, path) = (fixtures::live_build().unwrap().dracut, "/boot/iso/live-build.iso");
     let foretold = foretold(&iso, path);

@@ -1,12 +1,13 @@
-//! One machine per refusal: the message names what is wrong, the policy acts, the real init never runs.
+//! One small machine per refusal: the message names what is wrong, the policy acts, the real init never runs.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
 mod common;
 
-use common::{assert_refused, build, folder, machine, stick};
+use common::{REFUSAL, assert_refused, build, folder, second_initrd, small, stick};
 use isolde_mkinitrd::Form;
-use isolde_qemu::fixtures::{self, Iso};
+use isolde_qemu::families::Base;
+use isolde_qemu::machine::{Machine, Vm};
 use isolde_qemu::store::{FileSystem, Store};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,10 +46,10 @@ fn bulk(root: &Path) {
     fs::write(root.join("bulk"), bytes).unwrap();
 }
 
-fn refused(name: &str, iso: &Iso, store: &Store, words: &str, message: &str) {
+fn refused(name: &str, store: &Store, words: &str, message: &str) -> Vm {
     let image = build(name, store);
     let words = format!("isolde.onfail=poweroff {words}");
-    assert_refused(&machine(name, iso, Form::Init, &words).disk(stick(&image)), message);
+    assert_refused(&small::machine(name, &words).disk(stick(&image)), message)
 }
 
 fn store() -> Store {
@@ -60,7 +61,8 @@ fn no_store() {
     let words = "isolde.image=/x.iso isolde.store=LABEL=NOWHERE isolde.wait=4";
     let message =
         r#"isolde: store: find the store: no file system labelled "NOWHERE" after \d+ s; saw .*/dev/sda1 ext4 "STICK""#;
-    refused("no-store", &fixtures::debian().unwrap(), &store().bytes("/note", b"nothing"), words, message);
+    let mut vm = refused("no-store", &store().bytes("/note", b"nothing"), words, message);
+    vm.wait_for_end(REFUSAL).unwrap();
 }
 
 #[test]
@@ -69,7 +71,7 @@ fn no_such_file() {
     let message =
         r#"isolde: store: find the image: /dev/sda1 ext4 "STICK" .* has no file /boot/iso/x.iso; beside it: other.iso"#;
     let other = store().bytes("/boot/iso/other.iso", b"another one");
-    refused("no-file", &fixtures::debian().unwrap(), &other, &words, message);
+    refused("no-file", &other, &words, message);
 }
 
 #[test]
@@ -77,7 +79,7 @@ fn a_truncated_image() {
     let whole = fs::read(small_iso("whole", bulk)).unwrap();
     let message = r"isolde: image: open the image /run/isolde/store/boot/iso/x.iso: the file ends at byte \d+, its file system needs \d+";
     let cut = store().bytes(PATH, &whole[..whole.len() / 2]);
-    refused("truncated", &fixtures::debian().unwrap(), &cut, &format!("findiso={PATH}"), message);
+    refused("truncated", &cut, &format!("findiso={PATH}"), message);
 }
 
 #[test]
@@ -89,7 +91,7 @@ fn a_changed_byte_under_require() {
     let changed = store().bytes(PATH, &bytes).bytes("/boot/iso/x.iso.b3", format!("{digest}  x.iso\n").as_bytes());
     let message = format!("isolde: verify: check {PATH}: .*{PATH}.b3 names: wanted BLAKE3 {digest}, got ");
     let words = format!("findiso={PATH} isolde.verify=require");
-    refused("changed", &fixtures::debian().unwrap(), &changed, &words, &message);
+    refused("changed", &changed, &words, &message);
 }
 
 #[test]
@@ -99,7 +101,7 @@ fn no_checksum_under_require() {
         "isolde: verify: check {PATH}: isolde.verify=require and no checksum; looked at {PATH}.b3, /boot/iso/B3SUMS"
     );
     let words = format!("findiso={PATH} isolde.verify=require");
-    refused("unsummed", &fixtures::debian().unwrap(), &store().bytes(PATH, &bytes), &words, &message);
+    refused("unsummed", &store().bytes(PATH, &bytes), &words, &message);
 }
 
 #[test]
@@ -110,14 +112,12 @@ fn a_damaged_squashfs() {
     let at = bytes.chunks(2048).position(|block| block.starts_with(b"hsqs")).unwrap() * 2048;
     bytes[at + 96..].fill(0xa5);
     let message = "isolde: layers: mount -t squashfs -o ro,loop /run/live/medium/live/filesystem.squashfs .*: ";
-    let machine_words = format!("isolde.onfail=poweroff findiso={PATH}");
+    let words = format!("rdinit=/isolde/init isolde.onfail=poweroff findiso={PATH}");
     let image = build("damaged", &store().bytes(PATH, &bytes));
-    let machine = machine("damaged", &fixtures::debian().unwrap(), Form::Rdinit, &machine_words).disk(stick(&image));
+    let machine = small::with_second_initrd("damaged", &second_initrd(Form::Rdinit), &words).disk(stick(&image));
     let mut vm = machine.start().unwrap();
-    vm.wait_for(message, common::REFUSAL).unwrap();
-    vm.wait_for("isolde: powering off in ", common::REFUSAL).unwrap();
-    vm.wait_for_end(common::REFUSAL).unwrap();
-    assert!(!vm.log_text().unwrap().contains("systemd["));
+    vm.wait_for(message, REFUSAL).unwrap();
+    vm.wait_for("isolde: powering off in ", REFUSAL).unwrap();
 }
 
 #[test]
@@ -125,27 +125,29 @@ fn no_init_in_the_root() {
     let bytes = fs::read(small_iso("no-init", bulk)).unwrap();
     let message = "isolde: root: choose the init: no init in the root; tried /sbin/init, /etc/init, /bin/init, /bin/sh";
     let words = format!("findiso={PATH}");
-    refused("no-init", &fixtures::debian().unwrap(), &store().bytes(PATH, &bytes), &words, message);
+    refused("no-init", &store().bytes(PATH, &bytes), &words, message);
 }
 
 #[test]
 fn a_wrong_parameter() {
     let message =
         r"isolde: cmdline: parse the kernel command line: isolde.verify=maybe: wanted auto\|require\|signed\|off";
-    refused("wrong-word", &fixtures::debian().unwrap(), &store(), "isolde.verify=maybe", message);
+    refused("wrong-word", &store(), "isolde.verify=maybe", message);
 }
 
 #[test]
 fn the_emergency_shell_of_the_initramfs() {
     let words = "isolde.image=/x.iso isolde.wait=1 isolde.onfail=shell";
-    let mut vm = machine("shell", &fixtures::debian().unwrap(), Form::Init, words).start().unwrap();
-    vm.wait_for("isolde: store: find the store: no file system with the file /x.iso", common::REFUSAL).unwrap();
-    vm.wait_for("isolde: starting a shell; exit it for the menu", common::REFUSAL).unwrap();
-    vm.wait_for("# ", common::REFUSAL).unwrap();
+    let parts = Base::InitramfsTools.parts().unwrap();
+    let initrds = [&*parts.initrd, &*second_initrd(Form::Init)];
+    let mut vm = Machine::direct("shell", folder(), &parts.kernel, &initrds, words).processors(1).start().unwrap();
+    vm.wait_for("isolde: store: find the store: no file system with the file /x.iso", REFUSAL).unwrap();
+    vm.wait_for("isolde: starting a shell; exit it for the menu", REFUSAL).unwrap();
+    vm.wait_for("# ", REFUSAL).unwrap();
     vm.type_on_console("echo sum is $((6*7)); ls -d /sys/class/block; exit\n").unwrap();
-    vm.wait_for("sum is 42", common::REFUSAL).unwrap();
-    vm.wait_for("press a key: ", common::REFUSAL).unwrap();
+    vm.wait_for("sum is 42", REFUSAL).unwrap();
+    vm.wait_for("press a key: ", REFUSAL).unwrap();
     vm.type_on_console("b").unwrap();
-    vm.wait_for("isolde: rebooting in ", common::REFUSAL).unwrap();
-    vm.wait_for_end(common::REFUSAL).unwrap();
+    vm.wait_for("isolde: rebooting in ", REFUSAL).unwrap();
+    vm.wait_for_end(REFUSAL).unwrap();
 }

@@ -12,7 +12,7 @@ struct About {
     marks: &'static str,
     /// What a boot through init does differently from a stock one; a sentence or two.
     differs: &'static str,
-    /// Tests in a virtual machine that boot it: the file below qemu/tests, and their names.
+    /// Tests in a virtual machine that boot it: the file below qemu/tests/vm, and their names.
     booted: &'static [(&'static str, &'static str)],
 }
 
@@ -234,7 +234,7 @@ fn chapter(family: &Family) -> String {
     }
     text.push_str(&format!("- The image is named by: {}\n", words(family, Does::Source)));
     text.push_str(&format!("- Not done yet, with a warning: {}\n- Differs: {differs}\n", words(family, Does::NotYet)));
-    let booted: Vec<String> = booted.iter().map(|(file, name)| format!("`{name}` (`qemu/tests/{file}`)")).collect();
+    let booted: Vec<String> = booted.iter().map(|(file, name)| format!("`{name}` (`qemu/tests/vm/{file}`)")).collect();
     let booted = if booted.is_empty() { "in no virtual machine".to_owned() } else { booted.join(", ") };
     text.push_str(&format!("- Booted by: {booted}; its medium is recognised in `tests/families.rs`\n"));
     text
@@ -260,5 +260,5 @@ pub fn text() -> String {
 /// The tests that the page names: file and function.
 pub fn named_tests() -> impl Iterator<Item = (String, &'static str)> {
     let booted = ABOUT.iter().flat_map(|about| about.booted);
-    booted.map(|(file, name)| (format!("qemu/tests/{file}"), *name))
+    booted.map(|(file, name)| (format!("qemu/tests/vm/{file}"), *name))
 }

@@ -8,9 +8,7 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
-mod common;
-
-use common::{Booted, build, folder, second_initrd, stick};
+use crate::common::{Booted, build, folder, second_initrd, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::Machine;

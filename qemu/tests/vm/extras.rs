@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::small::{self, Guest};
-use common::{Booted, build, folder, machine, stick};
+use crate::common::small::{self, Guest};
+use crate::common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk};

@@ -1,7 +1,7 @@
 //! A kernel takes the archive: each form and compression, behind a stock initrd and alone, in a virtual machine.
 //!
 //! The kernel and the stock initrd are those of the Debian live fixture, the latter without most of its drivers. The init is
-//! tests/fixtures/sentinel.rs; what it prints, it found in the unpacked initramfs.
+//! initrd/sentinel.rs; what it prints, it found in the unpacked initramfs.
 
 #![allow(clippy::unwrap_used)] // clippy knows test functions as tests, but not what they call
 
@@ -51,7 +51,7 @@ impl Bench {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mkinitrd-boot");
         fs::create_dir_all(&folder).unwrap();
         let program = folder.join("sentinel");
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/sentinel.rs");
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/initrd/sentinel.rs");
         let mut rustc = Command::new("rustc");
         rustc.args([
             "--edition=2024",

@@ -6,13 +6,10 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-#[path = "containers/initrd.rs"]
 mod initrd;
-#[path = "containers/volumes.rs"]
 mod volumes;
 
-use common::{Booted, build, folder, second_initrd};
+use crate::common::{Booted, build, folder, second_initrd};
 use isolde_mkinitrd::Form;
 use isolde_qemu::families::{self, Base};
 use isolde_qemu::machine::{Bus, Disk, Machine};

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{BOOT, Booted, folder, second_initrd};
+use crate::common::{BOOT, Booted, folder, second_initrd};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk, Firmware, Machine, ROOT_SHELL, WATCHED};

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{Booted, assert_refused, build, folder, init, stick};
+use crate::common::{Booted, assert_refused, build, folder, init, stick};
 use isolde_host::mkinitrd::{self, Args};
 use isolde_mkinitrd::cli::Options;
 use isolde_mkinitrd::{Compression, Form};
@@ -65,7 +63,7 @@ fn an_exfat_store_whose_driver_only_the_root_has() {
 #[test]
 fn without_the_bridge_the_missing_driver_is_named() {
     let iso = fixtures::debian().unwrap();
-    let plain = common::second_initrd(Form::Init);
+    let plain = crate::common::second_initrd(Form::Init);
     let message = r#"isolde: store: .*no driver "exfat": not in the kernel, not in /lib/modules/6\.1\."#;
     assert_refused(&exfat("bridge-without", &iso, &[&iso.initrd, &plain]), message);
 }

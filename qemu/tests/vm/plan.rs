@@ -7,9 +7,7 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
-mod common;
-
-use common::{BOOT, build, folder, second_initrd, stick};
+use crate::common::{BOOT, build, folder, second_initrd, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::families;
 use isolde_qemu::machine::Machine;

@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{REFUSAL, build, folder, second_initrd, second_initrd_with, small};
+use crate::common::{REFUSAL, build, folder, second_initrd, second_initrd_with, small};
 use isolde_mkinitrd::Form;
 use isolde_qemu::families::{Base, root};
 use isolde_qemu::machine::{Bus, Disk, Machine, Vm};

@@ -3,9 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{BOOT, Booted, build, folder, machine, stick};
+use crate::common::{BOOT, Booted, build, folder, machine, stick};
 use isolde_host::inspect::{self, Report, Verdict};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures::{self, Iso, extract};

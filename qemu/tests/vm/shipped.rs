@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{init, second_initrd};
+use crate::common::{init, second_initrd};
 use isolde_mkinitrd::{Form, elf};
 
 #[test]

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::disks::{assert_unmounted, partition};
-use common::{Booted, build, machine, stick};
+use crate::common::disks::{assert_unmounted, partition};
+use crate::common::{Booted, build, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk};
@@ -113,7 +111,7 @@ fn an_iso_written_to_the_device_as_it_is() {
 #[test]
 fn a_squashfs_alone_from_a_stick_that_comes_late() {
     let iso = fixtures::debian().unwrap();
-    let squashfs = common::folder().join("alone.squashfs");
+    let squashfs = crate::common::folder().join("alone.squashfs");
     let copied = Command::new("xorriso")
         .args(["-osirrox", "on", "-indev"])
         .arg(&iso.path)
@@ -129,10 +127,10 @@ fn a_squashfs_alone_from_a_stick_that_comes_late() {
     let mut vm = machine.start().unwrap();
     // It says what it waits for, more than once, and then takes the stick at once.
     for _ in 0..2 {
-        vm.wait_for("isolde: store: waiting for a partition named \"images\"", common::BOOT).unwrap();
+        vm.wait_for("isolde: store: waiting for a partition named \"images\"", crate::common::BOOT).unwrap();
     }
     vm.plug("stick").unwrap();
-    let shell = vm.shell(common::BOOT).unwrap();
+    let shell = vm.shell(crate::common::BOOT).unwrap();
     let mut booted = Booted { vm, shell };
     assert!(booted.options_of("/").contains(",lowerdir=/run/isolde/layer,"));
     assert_eq!(booted.report()["family"], "image");

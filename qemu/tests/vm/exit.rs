@@ -3,10 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::disks::{assert_unmounted, partition};
-use common::{Booted, build, folder, machine, stick};
+use crate::common::disks::{assert_unmounted, partition};
+use crate::common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk};

@@ -2,13 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-mod trust {
-    mod boots;
-    mod door;
-    mod flips;
-    mod recipe;
-    mod refusals;
-    mod sealed;
-}
+mod boots;
+mod door;
+mod flips;
+mod recipe;
+mod refusals;
+mod sealed;

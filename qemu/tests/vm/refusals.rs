@@ -2,9 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::{REFUSAL, assert_refused, build, folder, second_initrd, small, stick};
+use crate::common::{REFUSAL, assert_refused, build, folder, second_initrd, small, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::families::Base;
 use isolde_qemu::machine::{Machine, Vm};

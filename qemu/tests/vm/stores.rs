@@ -2,11 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-mod stores {
-    mod cell;
-    mod drivers;
-    mod files;
-    mod matrix;
-}
+mod cell;
+mod drivers;
+mod files;
+mod matrix;

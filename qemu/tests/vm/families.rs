@@ -2,17 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-mod families {
-    mod arch;
-    mod casper;
-    mod delegates;
-    mod dracut;
-    mod guest;
-    mod live_boot;
-    mod others;
-    mod snapshot;
-    mod strangers;
-    mod void;
-}
+mod arch;
+mod casper;
+mod delegates;
+mod dracut;
+mod guest;
+mod live_boot;
+mod others;
+mod snapshot;
+mod strangers;
+mod void;

@@ -2,10 +2,6 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-mod harm {
-    mod doubled;
-    mod foreign;
-    mod removed;
-}
+mod doubled;
+mod foreign;
+mod removed;

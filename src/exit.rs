@@ -2,7 +2,7 @@
 //!
 //! The running system's process 1 cannot unmount what it runs from. Before the real init starts, this program is copied to
 //! `/run/initramfs/shutdown`; systemd, when everything else is stopped, makes that folder its root, with the old one below
-//! `/oldroot`, and executes it (systemd.io/INITRD_INTERFACE).
+//! `/oldroot`, and executes it (systemd.io/INITRD_INTERFACE). Where another init runs, [`leave_by_script`] gets it there.
 //!
 //! Takes   what is to happen in the end: `poweroff`, `reboot`, `halt` or `kexec`.
 //! Gives   nothing: the machine stops.
@@ -11,7 +11,10 @@
 //! Fails   never on the way: what stays busy is named with who uses it, and made read-only, which leaves its file system
 //!         clean as well.
 
+mod script;
 pub(crate) mod session;
+
+pub use script::{hook, leave_by_script};
 
 use crate::at_exit;
 use crate::error::Stage;
@@ -27,6 +30,8 @@ use std::time::Duration;
 pub const PROGRAM: &str = "/run/initramfs/shutdown";
 /// Where it is once its folder is the root.
 const AS_ROOT: &str = "/shutdown";
+/// The root that was left.
+const OLD_ROOT: &str = "/oldroot";
 /// More rounds than mounts are stacked: each takes at least one of them away.
 const ROUNDS: usize = 64;
 /// How often, and how long each time, what has gone already is waited for: the kernel removes mapped devices in the
@@ -47,13 +52,14 @@ pub fn leave<S: Sys>(machine: &mut Machine<S>, verb: &str) {
     if let Err(error) = machine.sys_mut().let_go() {
         machine.warn(&format!("let go of the old root: {error}"));
     }
+    let verb = if verb == script::AGAIN { script::resume(machine) } else { verb.to_owned() };
     free_the_old_root(machine);
     at_exit::remove_all(machine);
     let left = take_apart(machine);
     for at in left.iter().rev() {
         keep_clean(machine, at);
     }
-    let how = end(verb);
+    let how = end(&verb);
     if left.is_empty() {
         machine.notice("everything is unmounted");
     }

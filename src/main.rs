@@ -20,7 +20,12 @@ extern "C" fn main(_: c_int, _: *const *const c_char) -> c_int {
     // By both names, as /proc may not be mounted: this must not be taken for the start of a boot.
     let names = [machine.sys().own_path(), std::env::args().next()];
     if names.iter().flatten().any(|name| exit::is_named(name)) {
-        exit::leave(&mut machine, &std::env::args().nth(1).unwrap_or_default());
+        let verb = std::env::args().nth(1).unwrap_or_default();
+        if std::process::id() == 1 {
+            exit::leave(&mut machine, &verb)
+        } else {
+            exit::leave_by_script(&mut machine, &verb)
+        }
         return 1;
     }
     if std::process::id() != 1 {

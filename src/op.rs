@@ -203,6 +203,13 @@ pub enum Op {
     Release(String),
     /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
     EmptyInitramfs,
+    /// `pivot_root`: a folder becomes the root of every process whose root is the present one, which is below it then.
+    PivotRoot {
+        /// The folder, a mount point.
+        new: &'static str,
+        /// Where the present root will be, below the folder.
+        old: &'static str,
+    },
     /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
     SwitchRoot,
 }
@@ -241,6 +248,7 @@ impl fmt::Display for Op {
             Op::Unmap(name) => write!(f, "dmsetup remove {}", Quoted(name)),
             Op::Release(name) => write!(f, "dmsetup remove --deferred {}", Quoted(name)),
             Op::EmptyInitramfs => f.write_str("empty the initramfs"),
+            Op::PivotRoot { new, old } => write!(f, "pivot_root {new} {old}"),
             Op::SwitchRoot => write!(f, "switch_root {NEW_ROOT}"),
         }
     }

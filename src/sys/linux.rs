@@ -300,6 +300,9 @@ impl Sys for Linux {
             Op::Unmap(name) => dm::remove(name),
             Op::Release(name) => dm::remove_later(name),
             Op::EmptyInitramfs => initramfs::empty(&mut self.log),
+            Op::PivotRoot { new, old } => {
+                Ok(rustix::process::pivot_root(*new, *old).and_then(|()| rustix::process::chdir("/"))?)
+            }
             Op::SwitchRoot => initramfs::switch_root(),
         }
     }
@@ -358,6 +361,10 @@ impl Sys for Linux {
 
     fn users(&self, at: &str) -> Vec<User> {
         users::of(at)
+    }
+
+    fn end_others(&mut self) -> io::Result<()> {
+        process::end_others()
     }
 
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {

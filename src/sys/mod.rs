@@ -312,6 +312,9 @@ pub trait Sys {
     /// Who uses what is mounted at this path. Empty when that cannot be found out, or nobody does.
     fn users(&self, at: &str) -> Vec<User>;
 
+    /// Ends every process but this one, process 1 (`kill(2)`, SIGKILL to -1).
+    fn end_others(&mut self) -> io::Result<()>;
+
     /// Syncs and stops the machine.
     fn halt(&mut self, how: Halt) -> io::Result<Infallible>;
 }

@@ -423,6 +423,7 @@ impl Record {
             Op::Unmap(name) => self.unmap(name),
             Op::Release(name) => self.release(name),
             Op::EmptyInitramfs => self.space.empty_initramfs(),
+            Op::PivotRoot { new, old } => self.space.pivot_root(new, old),
             Op::SwitchRoot => self.space.switch_root(),
         }
     }

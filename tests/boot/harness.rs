@@ -68,6 +68,32 @@ pub fn boot_with(world: &World, prepare: impl FnOnce(&mut Record)) -> Outcome {
 
 /// Boots, and leaves again as systemd does it: what was seen when the machine stopped. `None` when it does not boot.
 pub fn boot_and_leave(world: &World, verb: &str, prepare: impl FnOnce(&mut Record)) -> Option<End> {
+    let mut machine = booted(world)?;
+    // As systemd-shutdown does with what it cannot unmount.
+    machine.sys_mut().apply(&Op::ReadOnly(Place::at("/run/isolde/store"))).unwrap();
+    machine.sys_mut().pivot().unwrap();
+    prepare(machine.sys_mut());
+    let unwound = catch_unwind(AssertUnwindSafe(|| isolde::exit::leave(&mut machine, verb))).unwrap_err();
+    Some(*unwound.downcast::<End>().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+/// The same by the last script of another init, whose process 1 does not follow. An error when the machine did not stop.
+pub fn boot_and_leave_by_script(
+    world: &World,
+    verb: &str,
+    prepare: impl FnOnce(&mut Record),
+) -> Option<Result<End, Journal>> {
+    let mut machine = booted(world)?;
+    prepare(machine.sys_mut());
+    let left = catch_unwind(AssertUnwindSafe(|| isolde::exit::leave_by_script(&mut machine, verb)));
+    Some(match left {
+        Ok(()) => Err(machine.sys().journal().clone()),
+        Err(unwound) => Ok(*unwound.downcast::<End>().unwrap_or_else(|panic| resume_unwind(panic))),
+    })
+}
+
+/// A machine whose real init has started.
+fn booted(world: &World) -> Option<Machine<Record>> {
     let mut record = Record::new(world);
     record.at_end(stop);
     let mut machine = Machine::new(record);
@@ -76,13 +102,7 @@ pub fn boot_and_leave(world: &World, verb: &str, prepare: impl FnOnce(&mut Recor
     if booted.ending != Ending::Exec || booted.report.is_none() {
         return None;
     }
-    // As systemd-shutdown does with what it cannot unmount.
-    let busy = ["/run/isolde/store"].map(Place::at).into_iter().map(Op::ReadOnly);
-    busy.for_each(|op| machine.sys_mut().apply(&op).unwrap());
-    machine.sys_mut().pivot().unwrap();
-    prepare(machine.sys_mut());
-    let unwound = catch_unwind(AssertUnwindSafe(|| isolde::exit::leave(&mut machine, verb))).unwrap_err();
-    Some(*unwound.downcast::<End>().unwrap_or_else(|panic| resume_unwind(panic)))
+    Some(machine)
 }
 
 /// Compares with `tests/plans/NAME.txt`, or writes that with UPDATE_PLANS=1.

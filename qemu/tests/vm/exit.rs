@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
 
+mod inits;
+
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;

@@ -313,6 +313,10 @@ impl Sys for Record {
         self.world.users.iter().filter(below).cloned().collect()
     }
 
+    fn end_others(&mut self) -> io::Result<()> {
+        self.change("kill all other processes".to_owned(), |_| Ok(()))
+    }
+
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         let text = match how {
             Halt::Reboot => "reboot",

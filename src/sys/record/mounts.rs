@@ -360,8 +360,15 @@ impl Namespace {
         for name in api {
             self.bind(&Place::at(name), &place.join(name), MountFlags::empty())?;
         }
-        let (new, before) = (self.directory(&place)?, self.root.clone());
-        let below = Location { mount: new.mount, path: new.path.join(old) };
+        self.pivot_root(folder, &format!("{folder}/{old}"))
+    }
+
+    pub(super) fn pivot_root(&mut self, new: &str, old: &str) -> io::Result<()> {
+        let (new, below, before) =
+            (self.directory(&Place::at(new))?, self.directory(&Place::at(old))?, self.root.clone());
+        if self.top_of(new.mount) != Some(&new.path) || new.mount == before.mount {
+            return Err(Errno::INVAL.into()); // no mount point, or the root itself
+        }
         let outer = self.mounts.get_mut(&before.mount).ok_or(Errno::INVAL)?.at.replace(below);
         self.mounts.get_mut(&new.mount).ok_or(Errno::INVAL)?.at = outer;
         self.root = new;

@@ -18,6 +18,7 @@ mod initrd;
 mod loader;
 mod menu;
 mod peers;
+mod persist;
 mod plan;
 mod real;
 mod refusals;

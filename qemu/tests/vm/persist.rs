@@ -3,11 +3,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-
-use common::disks::{assert_unmounted, partition};
-use common::small::{self, Guest};
-use common::{Booted, build, folder, machine, stick};
+use crate::common::disks::{assert_unmounted, partition};
+use crate::common::small::{self, Guest};
+use crate::common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::machine::{Bus, Disk, Machine};
 use isolde_qemu::store::{FileSystem, Layout, Store};

@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
 mod initrd;
-mod volumes;
+pub(crate) mod volumes;
 
 use crate::common::{Booted, build, folder, second_initrd};
 use isolde_mkinitrd::Form;

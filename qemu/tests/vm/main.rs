@@ -14,6 +14,7 @@ mod exit;
 mod extras;
 mod families;
 mod harm;
+mod home;
 mod initrd;
 mod loader;
 mod menu;

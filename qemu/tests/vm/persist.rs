@@ -1,7 +1,12 @@
 //! What is saved in the machine: over boots, over power cuts, on file systems that cannot hold it themselves, and where there is
 //! no room.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "tests; clippy.toml does not see this file as one")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests; clippy.toml does not see this file as one"
+)]
 
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::small::{self, Guest};

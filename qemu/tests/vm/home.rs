@@ -3,13 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
-mod common;
-#[allow(dead_code, reason = "tests of containers use the rest of it")]
-#[path = "containers/volumes.rs"]
-mod volumes;
-
-use common::small::{BOOT, Guest, machine};
-use common::{build, folder, isolde};
+use crate::common::small::{BOOT, Guest, machine};
+use crate::common::{build, folder, isolde};
 use isolde_qemu::families::{Format, root};
 use isolde_qemu::machine::{Bus, Disk, Machine, Share, virtiofs_daemon};
 use isolde_qemu::store::{FileSystem, Layout, Store};
@@ -102,7 +97,7 @@ fn one_home_serves_two_systems_with_different_users() {
 fn a_file_on_vfat_with_luks_in_it() {
     let plain = folder().join("home-luks-plain.img");
     create(&plain, &["--size", "16M", "--owner", "1000:1000"]);
-    let home = volumes::luks("home-luks", volumes::LUKS2, &plain).unwrap();
+    let home = crate::containers::volumes::luks("home-luks", crate::containers::volumes::LUKS2, &plain).unwrap();
     let store = store("home-luks", FileSystem::Vfat, |store| store.copy("/home.img", &home));
     let words = "isolde.image=/live.squashfs isolde.home=/home.img isolde.home-user=anna";
     let start = |name: &str, typed: &str| {
@@ -111,18 +106,18 @@ fn a_file_on_vfat_with_luks_in_it() {
         vm.type_on_console(&format!("{typed}\r")).unwrap();
         vm
     };
-    let mut first = Guest::of(start("home-luks-first", volumes::PASSPHRASE));
+    let mut first = Guest::of(start("home-luks-first", crate::containers::volumes::PASSPHRASE));
     let (source, kind, options) = first.mount_at("/home/live");
     assert_eq!((source.as_str(), kind.as_str()), ("/dev/dm-0", "ext4"));
     assert!(options.contains(",nosuid,nodev,"), "{options}");
-    assert_eq!(first.ask("cat /sys/class/block/dm-0/dm/name"), format!("luks-{}", volumes::UUID));
+    assert_eq!(first.ask("cat /sys/class/block/dm-0/dm/name"), format!("luks-{}", crate::containers::volumes::UUID));
     assert_eq!(first.ask("cat /home/live/.profile; stat -c %u:%a /home/live"), "umask 022\n1000:750", "a new home");
     first.ask("su live -c 'echo kept >/home/live/note'; rm /home/live/.isolde-lease; sync");
     // What is above the store goes with its last mount, whoever unmounts it.
     first.ask("umount /home/live; umount /run/initramfs/home; sleep 1; sync");
     assert_eq!(first.ask("ls -d /sys/class/block/dm-0 /sys/block/loop1/loop 2>/dev/null || true"), "");
     drop(first);
-    let mut second = Guest::of(start("home-luks-second", volumes::PASSPHRASE));
+    let mut second = Guest::of(start("home-luks-second", crate::containers::volumes::PASSPHRASE));
     assert_eq!(second.ask("cat /home/live/note"), "kept");
     assert_eq!(second.warnings(), Vec::<String>::new());
 }

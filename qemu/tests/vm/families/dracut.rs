@@ -47,7 +47,7 @@ fn kiwi_with_its_own_mount_points() {
     let mut guest = Wish::new("kiwi").boot();
     guest.assert_layers("/", &["rootfs.img"]);
     guest.assert_report("kiwi", "mounts only", &["LiveOS/squashfs.img/LiveOS/rootfs.img"]);
-    guest.assert_warnings(&["rd.live.overlay.cowfs", "rd.live.overlay.persistent"]);
+    guest.assert_warnings(&["rd.live.overlay.cowfs", "what is written is lost at power-off"]);
     guest.assert_mounts(&[
         ("/", "overlay", "LiveOS_rootfs"),
         ("/run/overlay/live", "iso9660", "/dev/loop"),

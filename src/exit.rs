@@ -55,9 +55,13 @@ pub fn leave<S: Sys>(machine: &mut Machine<S>, verb: &str) {
     let verb = if verb == script::AGAIN { script::resume(machine) } else { verb.to_owned() };
     free_the_old_root(machine);
     at_exit::remove_all(machine);
-    let left = take_apart(machine);
+    let mut session = SessionEnd::read(machine);
+    let left = take_apart(machine, &mut session);
     for at in left.iter().rev() {
         keep_clean(machine, at);
+    }
+    if let Some(session) = session.filter(|session| !session.is_used(machine)) {
+        session.end_read_only(machine);
     }
     let how = end(&verb);
     if left.is_empty() {
@@ -90,9 +94,8 @@ fn end(verb: &str) -> Halt {
 }
 
 /// Unmounts round after round, as one mount holds another; gives what stays.
-fn take_apart<S: Sys>(machine: &mut Machine<S>) -> Vec<String> {
+fn take_apart<S: Sys>(machine: &mut Machine<S>, session: &mut Option<SessionEnd>) -> Vec<String> {
     let (mut left, mut patience) = (mounts(machine), PATIENCE);
-    let mut session = SessionEnd::read(machine);
     for _ in 0..ROUNDS {
         let before = left.len();
         for at in left.iter().rev().filter(|at| session.as_ref().is_none_or(|session| !session.needs(at))) {

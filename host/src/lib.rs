@@ -7,5 +7,6 @@ pub mod home;
 pub mod inspect;
 pub mod iso;
 pub mod mkinitrd;
+pub mod persist;
 pub mod plan;
 pub mod trust;

@@ -47,10 +47,21 @@ impl SessionEnd {
         at == self.shelf
     }
 
-    /// Whether an overlay is still written to its layers.
+    /// Whether something can still be written to its layer: an overlay over it is mounted and not read-only. What cannot be
+    /// unmounted, as process 1 does not let go of it, is made read-only in the end.
     pub(super) fn is_used<S: Sys>(&self, machine: &Machine<S>) -> bool {
+        let upper = ["upperdir=", PERSIST, "/"].concat();
         let table = sys::read(machine.sys(), &Place::at("/proc/mounts"), 1 << 20).unwrap_or_default();
-        String::from_utf8_lossy(&table).contains(&["upperdir=", PERSIST, "/"].concat())
+        let table = String::from_utf8_lossy(&table);
+        let mut options = table.lines().filter_map(|line| line.split(' ').nth(3));
+        options.any(|options| options.contains(&upper) && !options.split(',').any(|option| option == "ro"))
+    }
+
+    /// Nothing is written any more, and it is not unmounted either.
+    pub(super) fn end_read_only<S: Sys>(self, machine: &mut Machine<S>) {
+        let shelf = Place::at(&self.shelf);
+        self.end(machine);
+        machine.best_effort(&Op::ReadOnly(shelf), "its file system is not clean");
     }
 
     /// Ends it. A failure is said, and leaves the session to the next boot.

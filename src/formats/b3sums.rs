@@ -98,7 +98,10 @@ fn digest(digits: &[u8]) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-fn unescape(name: &str) -> Option<String> {
+/// A name without the escapes that b3sum and coreutils write in lines that begin with a backslash; `None` where there is
+/// another one.
+#[must_use]
+pub fn unescape(name: &str) -> Option<String> {
     let mut plain = String::with_capacity(name.len());
     let mut letters = name.chars();
     while let Some(letter) = letters.next() {

@@ -86,8 +86,8 @@ fn unsigned() -> Cause {
 
 /// Whether there is an init to delegate to.
 fn ready<S: Sys>(machine: &mut Machine<S>) -> Result<()> {
-    // It reads from the store what it likes.
-    if cmdline::typed(machine).is_ok_and(|typed| typed.policy(None) == Policy::Signed) {
+    // It reads from the store what it likes. Where the words cannot be read, nobody knows that it may.
+    if cmdline::typed(machine)?.policy(None) == Policy::Signed {
         return Err(machine.error(DOING, unsigned()));
     }
     let at = Place::at(INIT);

@@ -135,7 +135,7 @@ fn choose<S: Sys>(
     let (profile, state) = (profile.to_owned(), State::Running);
     record.all.push(Generation { number, parent, profile, base, image, boot, time, state });
     let own = Own { number, upper: layer(&shelf, number), work: shelf.join(WORK) };
-    match begin(machine, plan, layers, record, &own) {
+    match begin(machine, plan, record, &own) {
         Ok(()) => Ok((saved, Some(own))),
         Err(error) => {
             machine.warn(&format!("this session is in memory: {}: {}", error.doing, error.cause));
@@ -186,26 +186,13 @@ fn other_base<S: Sys>(
 }
 
 /// The record says that the session has begun, before anything of it is there.
-fn begin<S: Sys>(
-    machine: &mut Machine<S>,
-    plan: &Plan,
-    layers: &Layers,
-    mut record: Generations,
-    own: &Own,
-) -> Result<()> {
+fn begin<S: Sys>(machine: &mut Machine<S>, plan: &Plan, mut record: Generations, own: &Own) -> Result<()> {
     let shelf = Place::at(PERSIST);
     for gone in record.take_deletable() {
         machine.apply(&[Op::Delete(layer(&shelf, gone))])?;
     }
     save(machine, &shelf, &record)?;
     machine.apply(&[Op::Delete(own.work.clone()), Op::MakeDir(own.work.clone()), Op::MakeDir(own.upper.clone())])?;
-    // Every file that is copied up would otherwise be made below a directory without a label.
-    if let Some(lowest) = layers.layers.first() {
-        for to in [&own.upper, &own.work] {
-            let op = Op::CopyLabel { from: Place::at(&lowest.at), to: to.clone() };
-            machine.best_effort(&op, "SELinux may refuse what is written");
-        }
-    }
     for (at, text) in [
         (session::GENERATION, format!("{} {}\n", own.number, plan.persist_keep)),
         (session::DECISION, "save\n".to_owned()),

@@ -6,6 +6,8 @@
 //! Leaves  every layer as it is.
 //! Fails   when the overlay cannot be mounted, or no init is in it.
 
+mod volumes;
+
 use crate::corruption::Sealed;
 use crate::error::{Cause, Result};
 use crate::families::{Layout, Target};
@@ -15,7 +17,7 @@ use crate::op::{NEW_ROOT, Op, Place, STORE};
 use crate::params::Size;
 use crate::stages::drivers::Drivers;
 use crate::stages::layers::Layers;
-use crate::stages::persist::Layered;
+use crate::stages::persist::{Layered, PERSIST};
 use crate::stages::plan::Plan;
 use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
@@ -53,6 +55,8 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
     drivers.file_system(machine, "overlay")?;
     let ops = overlay(&from, plan.overlay_size).map_err(|cause| machine.error("stack the layers", cause))?;
     machine.apply(&ops)?;
+    // Beside the layers of all sessions, or in memory.
+    let beside = Place::at(if from.own.is_some() { PERSIST } else { from.layers.layout.upper_mount });
     let Layered { layers, saved, own } = from;
     let (saved, session) = (saved.len(), own.map(|own| own.number));
     let init = choose_init(machine, plan)?;
@@ -62,6 +66,7 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
     for op in expected(&layers) {
         machine.best_effort(&op, "the running system may look for it");
     }
+    volumes::mount(machine, &beside);
     if let Some(text) = machine.sealed().map(Sealed::rule) {
         for op in udev_rule("61-isolde-verity.rules", text) {
             machine.best_effort(&op, "a damaged block is named by the kernel's number only");
@@ -75,15 +80,20 @@ fn overlay(from: &Layered, size: Size) -> std::result::Result<Vec<Op>, Cause> {
     let layout = &from.layers.layout;
     let mut ops = Vec::new();
     let (upper, work) = match &from.own {
-        Some(own) => (own.upper.full(), own.work.full()),
+        Some(own) => (own.upper.clone(), own.work.clone()),
         None => {
             let tmpfs = Place::at(layout.upper_mount);
-            let (upper, work) = (tmpfs.join(layout.upper.0), tmpfs.join(layout.upper.1));
-            let paths = (upper.full(), work.full());
-            ops.extend([Op::MakeDir(tmpfs.clone()), memory(tmpfs, size), Op::MakeDir(upper), Op::MakeDir(work)]);
-            paths
+            ops.extend([Op::MakeDir(tmpfs.clone()), memory(tmpfs.clone(), size)]);
+            (tmpfs.join(layout.upper.0), tmpfs.join(layout.upper.1))
         }
     };
+    for to in [&upper, &work] {
+        ops.push(Op::MakeDir(to.clone()));
+        // The root is labelled as its highest layer is, and a policy that is enforced lets nobody into one without.
+        let highest = from.layers.layers.last();
+        ops.extend(highest.map(|highest| Op::CopyLabel { from: Place::at(&highest.at), to: to.clone() }));
+    }
+    let (upper, work) = (upper.full(), work.full());
     // The kernel lists the highest layer first (kernel: filesystems/overlayfs.rst).
     let saved = from.saved.iter().map(|layer| layer.full().to_string_lossy().into_owned());
     let lower: Vec<String> = saved.chain(from.layers.layers.iter().rev().map(|layer| layer.at.clone())).collect();

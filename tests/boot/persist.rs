@@ -1,5 +1,6 @@
 //! Sessions that are saved, over several boots of the fake kernel: the stick of one boot is the stick of the next.
 
+use super::containers::luks;
 use super::harness::{End, Outcome, boot, boot_and_leave, boot_with};
 use super::worlds::*;
 use isolde::error::Cause;
@@ -322,4 +323,41 @@ fn to_ram_leaves_the_medium_where_something_is_saved() {
     let outcome = boot(&world("isolde.persist=work toram", &ext4(store())));
     assert_eq!(report(&outcome)["store"]["in_memory"], Value::Null);
     assert_eq!(layers(&outcome.end).1.as_deref(), Some("1"));
+}
+
+#[test]
+fn an_encrypted_image_is_opened_and_closed_again() {
+    let image = luks(Content::image(&Medium::new("ext4", Tree::new().directory("lost+found"))));
+    let tree = store().file("boot/isolde/persist.img", image);
+    let mut with_key = world("isolde.persist=work", &vfat(tree));
+    with_key.arrivals.push(typed("correct horse\r", 5));
+    let outcome = boot(&with_key);
+    assert_eq!(layers(&outcome.end).1.as_deref(), Some("1"), "{}", outcome.end.journal);
+    let end = boot_and_leave(&with_key, "poweroff", |_| {}).unwrap();
+    let saved = "save /oldrun/initramfs/isolde/persist/record.toml";
+    assert!(end.journal.changes().any(|line| line.starts_with(saved)), "{}", end.journal);
+    assert!(!end.mounted.iter().any(|mounted| mounted.source.starts_with("/dev/")), "{:?}", end.mounted);
+}
+
+#[test]
+fn what_runs_containers_has_a_folder_on_no_overlay() {
+    let system = root().program("usr/bin/dockerd").program("usr/bin/podman").file("var/lib/containers/image", "theirs");
+    let tree = Tree::new().file("live/filesystem.squashfs", squashfs(system)).file(".disk/info", "Debian");
+    let iso = Content::image(&Medium::new("iso9660", tree.file("live/vmlinuz", "kernel")).labelled("DEBIAN LIVE"));
+    for (words, from) in [("", "/run/live/overlay"), ("isolde.persist=work", "/run/initramfs/isolde/persist")] {
+        let end = boot(&world(words, &ext4(Tree::new().file("iso/debian.iso", iso.clone())))).end;
+        let binds: Vec<&str> =
+            end.journal.changes().filter(|line| line.contains("/volumes/") && line.contains("--bind")).collect();
+        let wanted = format!("mount --bind {from}/volumes/docker /isolde/root/var/lib/docker");
+        assert_eq!(binds, [wanted], "{}", end.journal);
+    }
+}
+
+#[test]
+fn a_root_that_stays_busy_and_is_read_only_has_its_end() {
+    let world = world("isolde.persist=work", &ext4(store()));
+    let end = boot_and_leave(&world, "poweroff", |record| record.fail_when("umount /oldroot", Errno::BUSY)).unwrap();
+    assert_eq!(states(end.stick.as_ref().unwrap()), [(1, 0, State::Saved)], "{}", end.journal);
+    let last = end.journal.changes().filter(|line| line.contains("remount")).last().unwrap_or_default();
+    assert_eq!(last, "mount -o remount,ro /oldrun/initramfs/isolde/persist");
 }

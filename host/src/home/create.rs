@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Make an image file with an ext4 file system for a home. A file that is there is not replaced.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The file to make, such as /media/stick/home.img.
     file: PathBuf,
     /// Its size: bytes, or with K, M, G or T. An encrypted one is 16 MiB larger.
@@ -26,6 +26,15 @@ pub(super) struct Args {
     encrypt: bool,
     #[command(flatten)]
     key: crypt::Key,
+    #[arg(skip)]
+    holds: tool::Holds,
+}
+
+impl Args {
+    /// For `isolde persist create`.
+    pub(crate) fn for_sessions(file: PathBuf, size: Size, encrypt: bool, key: crypt::Key) -> Args {
+        Args { file, size, from: None, owner: None, encrypt, key, holds: tool::Holds::Sessions }
+    }
 }
 
 fn owner(text: &str) -> Result<(u32, u32), &'static str> {
@@ -34,7 +43,7 @@ fn owner(text: &str) -> Result<(u32, u32), &'static str> {
 }
 
 /// Makes it under another name, and gives it its own when it is whole.
-pub(super) fn create(args: &Args) -> Result<()> {
+pub(crate) fn create(args: &Args) -> Result<()> {
     let shown = args.file.display();
     ensure!(!args.file.exists(), "{shown} is there already");
     let folder = args.file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -66,7 +75,7 @@ pub(super) fn create(args: &Args) -> Result<()> {
 fn fill(file: &File, path: &Path, args: &Args, owner: (u32, u32)) -> Result<()> {
     let Size(size) = args.size;
     file.set_len(size).with_context(|| format!("make a file of {size} bytes"))?;
-    tool::make(path, owner, args.from.as_deref())
+    tool::make(path, args.holds, owner, args.from.as_deref())
 }
 
 /// A file beside the one that it will be.

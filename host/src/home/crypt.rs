@@ -19,7 +19,7 @@ const MEMORY: u64 = 4 << 20;
 
 /// How an encrypted home is opened.
 #[derive(Clone, Debug, Default, clap::Args)]
-pub(super) struct Key {
+pub(crate) struct Key {
     /// A file that holds the passphrase, all of it; without one it is asked for.
     #[arg(long, value_name = "FILE")]
     pub(super) key_file: Option<PathBuf>,

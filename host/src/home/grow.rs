@@ -6,9 +6,9 @@ use anyhow::{Context, Result, ensure};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-/// Make a home larger. It must not be in use; a grown copy takes its place, for which there has to be room beside it.
+/// Make an image file larger. It must not be in use; a grown copy takes its place, for which there has to be room beside it.
 #[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The image file.
     file: PathBuf,
     /// Its new size: bytes, or with K, M, G or T.
@@ -19,7 +19,7 @@ pub(super) struct Args {
 }
 
 /// Grows a copy, and puts it in the file's place when it is whole.
-pub(super) fn grow(args: &Args) -> Result<()> {
+pub(crate) fn grow(args: &Args) -> Result<()> {
     let shown = args.file.display();
     let old = File::open(&args.file).with_context(|| shown.to_string())?;
     match old.try_lock() {

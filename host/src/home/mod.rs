@@ -5,10 +5,10 @@
 //! Leaves  the old file whole until the new one is: both are made under another name beside it.
 //! Fails   with status 2 and what the program that failed said. `check` has status 1 for a file system that needs a repair.
 
-mod create;
-mod crypt;
-mod grow;
-mod tool;
+pub(crate) mod create;
+pub(crate) mod crypt;
+pub(crate) mod grow;
+pub(crate) mod tool;
 
 use crate::trust::{finish, say};
 use anyhow::{Context, Result};
@@ -44,9 +44,9 @@ struct CheckArgs {
     key: crypt::Key,
 }
 
-/// Where a home's size comes from.
+/// The size of an image file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Size(u64);
+pub(crate) struct Size(u64);
 
 impl std::str::FromStr for Size {
     type Err = &'static str;

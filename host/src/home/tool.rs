@@ -16,7 +16,7 @@ pub(super) struct Checked {
 }
 
 /// A program, also where a user's search path lacks the system's own folders.
-pub(super) fn command(program: &str) -> Command {
+pub(crate) fn command(program: &str) -> Command {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let path = [path.as_os_str(), OsStr::new(":/usr/sbin:/sbin")].join(OsStr::new(""));
     let mut command = Command::new("env");
@@ -25,7 +25,7 @@ pub(super) fn command(program: &str) -> Command {
 }
 
 /// Runs it to a good end, with this on its standard input.
-pub(super) fn run(program: &str, command: &mut Command, input: &[u8]) -> Result<()> {
+pub(crate) fn run(program: &str, command: &mut Command, input: &[u8]) -> Result<()> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("start {program}"))?;
     if let Some(mut stdin) = child.stdin.take() {
@@ -55,12 +55,26 @@ pub(super) fn check(image: &Path) -> Result<Checked> {
     Ok(Checked { sound: output.status.success(), output: String::from_utf8_lossy(&text).into_owned() })
 }
 
+/// What a file system is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Holds {
+    /// Files of people, who may fill it.
+    #[default]
+    Home,
+    /// Layers of a system, in which root needs room when all else is full.
+    Sessions,
+}
+
 /// Makes an ext4 of the whole of a file or device.
-pub(super) fn make(image: &Path, owner: (u32, u32), from: Option<&Path>) -> Result<()> {
+pub(super) fn make(image: &Path, holds: Holds, owner: (u32, u32), from: Option<&Path>) -> Result<()> {
     let mut mke2fs = command("mke2fs");
     let owner = format!("root_owner={}:{}", owner.0, owner.1);
     // Blocks of 4096 bytes, also in a small one: a LUKS volume may have sectors of that size.
-    mke2fs.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", "0", "-L", "home", "-E", &owner]);
+    let (reserved, label) = match holds {
+        Holds::Home => ("0", "home"),
+        Holds::Sessions => ("5", "sessions"),
+    };
+    mke2fs.args(["-q", "-F", "-t", "ext4", "-b", "4096", "-m", reserved, "-L", label, "-E", &owner]);
     if let Some(from) = from {
         mke2fs.arg("-d").arg(from);
     }

@@ -11,6 +11,7 @@
 //! Sources: coreutils' manual, "cksum output modes"; the lists of Debian, Ubuntu, Fedora, Arch and openSUSE.
 
 use super::digest::{Algorithm, unhex};
+use isolde::formats::b3sums::unescape;
 
 /// Bytes of a list: Ubuntu's and Debian's have a few kilobytes, for all their images.
 pub const MOST: usize = 4 << 20;
@@ -108,24 +109,6 @@ fn tagged(line: &str) -> Option<(Algorithm, &str, &str)> {
 fn of_length(digits: usize, expected: Option<Algorithm>) -> Option<Algorithm> {
     let fits = |algorithm: &Algorithm| algorithm.length() * 2 == digits;
     expected.filter(fits).or_else(|| Algorithm::ALL.into_iter().find(fits))
-}
-
-/// coreutils' and b3sum's escapes in names.
-fn unescape(name: &str) -> Option<String> {
-    let mut plain = String::with_capacity(name.len());
-    let mut letters = name.chars();
-    while let Some(letter) = letters.next() {
-        plain.push(match letter {
-            '\\' => match letters.next()? {
-                '\\' => '\\',
-                'n' => '\n',
-                'r' => '\r',
-                _ => return None,
-            },
-            other => other,
-        });
-    }
-    Some(plain)
 }
 
 #[cfg(test)]

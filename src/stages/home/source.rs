@@ -81,7 +81,7 @@ fn image<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers, p
     let file = machine.sys_mut().open_writable(&at).map_err(|e| machine.os(doing(), e))?;
     let format = probe(&file).map_err(|e| machine.os(doing(), e))?.map(|superblock| superblock.format);
     if format == Some(Format::Luks) {
-        let (node, name) = containers::open_image(machine, plan, drivers, path, &file)?;
+        let (node, name) = containers::open_image(machine, plan, drivers, path, &file, true)?;
         let inner = Place::at(&node);
         let doing = || ["read ", &node].concat();
         let inner = machine.sys().open(&inner).map_err(|e| machine.os(doing(), e))?;

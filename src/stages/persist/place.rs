@@ -2,7 +2,7 @@
 
 use super::{PERSIST, refuse};
 use crate::error::{Cause, Result};
-use crate::formats::superblock::probe;
+use crate::formats::superblock::{Format, probe};
 use crate::machine::Machine;
 use crate::mounting::mounting;
 use crate::op::{ImageMount, Op, Place};
@@ -10,7 +10,7 @@ use crate::params::Session;
 use crate::stages::drivers::Drivers;
 use crate::stages::plan::Plan;
 use crate::stages::store::persist_source::{FOLDER, IMAGE, PersistSource, holds_layers};
-use crate::stages::store::{Access, Store};
+use crate::stages::store::{Access, Store, containers};
 use crate::sys::Sys;
 use rustix::mount::MountFlags;
 
@@ -47,7 +47,7 @@ pub(super) fn open<S: Sys>(
     let target = Place::at(PERSIST);
     machine.apply(&[Op::MakeDir(target.clone())])?;
     match source {
-        PersistSource::Image => mount_image(machine, drivers, target, wanted)?,
+        PersistSource::Image => mount_image(machine, plan, drivers, target, wanted)?,
         PersistSource::NewFolder if !wanted => return Ok(Opened { may_write: false }),
         PersistSource::Folder | PersistSource::NewFolder => {
             let source = Place::store(FOLDER);
@@ -60,16 +60,28 @@ pub(super) fn open<S: Sys>(
     Ok(Opened { may_write: wanted && fits(machine)? })
 }
 
-/// The file system in the image file.
-fn mount_image<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, target: Place, writable: bool) -> Result<()> {
+/// The file system in the image file, or in the LUKS volume in it.
+fn mount_image<S: Sys>(
+    machine: &mut Machine<S>,
+    plan: &Plan,
+    drivers: &mut Drivers,
+    target: Place,
+    writable: bool,
+) -> Result<()> {
     let at = Place::store(IMAGE);
     let doing = || format!("open {at}");
     let file = if writable { machine.sys_mut().open_writable(&at) } else { machine.sys().open(&at) };
     let file = file.map_err(|e| machine.os(doing(), e))?;
-    let superblock = probe(&file).map_err(|e| machine.os(doing(), e))?;
-    let format = superblock.as_ref().map(|superblock| superblock.format).filter(|format| holds_layers(*format));
-    let Some(how) = format.and_then(mounting) else {
-        let seen = superblock.map_or("nothing known", |superblock| superblock.format.name());
+    let mut format = probe(&file).map_err(|e| machine.os(doing(), e))?.map(|superblock| superblock.format);
+    let mut volume = None;
+    if format == Some(Format::Luks) {
+        let (node, name) = containers::open_image(machine, plan, drivers, IMAGE, &file, writable)?;
+        let inner = machine.sys().open(&Place::at(&node)).map_err(|e| machine.os(doing(), e))?;
+        format = probe(&inner).map_err(|e| machine.os(doing(), e))?.map(|superblock| superblock.format);
+        volume = Some((node, name));
+    }
+    let Some(how) = format.filter(|format| holds_layers(*format)).and_then(mounting) else {
+        let seen = format.map_or("nothing known", Format::name);
         let why = format!("wanted a file system like ext4 in {IMAGE}, saw {seen}");
         return Err(machine.error(doing(), Cause::NoPersistence { why }));
     };
@@ -77,8 +89,18 @@ fn mount_image<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, target: 
     let options = how.writable.filter(|_| writable).unwrap_or(how.read_only).to_owned();
     // Set-uid programs and device nodes are part of a system; who may use them is the overlay's to say.
     let flags = if writable { MountFlags::NOATIME } else { MountFlags::NOATIME | MountFlags::RDONLY };
-    let (name, fstype) = (at.full().to_string_lossy().into_owned(), how.fstype.to_owned());
-    machine.mount_image(&file, &ImageMount { name, fstype, target, flags, options })?;
+    let fstype = how.fstype.to_owned();
+    match volume {
+        None => {
+            let name = at.full().to_string_lossy().into_owned();
+            machine.mount_image(&file, &ImageMount { name, fstype, target, flags, options })?;
+        }
+        Some((source, name)) => {
+            machine.apply(&[Op::Mount { fstype, source, target, flags, options }])?;
+            // With it goes the loop device below it.
+            machine.best_effort(&Op::Release(name), "the image stays open when it is unmounted");
+        }
+    }
     Ok(())
 }
 

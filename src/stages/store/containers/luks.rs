@@ -167,13 +167,14 @@ impl Containers {
     }
 }
 
-/// Opens the LUKS volume in an image file of the store, for writing; gives its node and its name.
+/// Opens the LUKS volume in an image file of the store, for writing or not; gives its node and its name.
 pub(in crate::stages) fn open_image<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
     drivers: &mut Drivers,
     path: &str,
     file: &S::File,
+    writable: bool,
 ) -> Result<(String, String)> {
     let doing = doing(path);
     let volume = Volume::read(file).map_err(|error| machine.error(&doing, refusal(error)))?;
@@ -184,7 +185,7 @@ pub(in crate::stages) fn open_image<S: Sys>(
         return Err(machine.error(doing, Cause::NotOpened { why: "nobody typed a passphrase".to_owned() }));
     };
     drivers.crypt_image(machine);
-    let mapping = Mapping { writable: true, ..mapping };
+    let mapping = Mapping { writable, ..mapping };
     let node = machine.map_image(file, &mapping).map_err(|error| explained(drivers, "crypt", error))?;
     Ok((node.to_string_lossy().into_owned(), mapping.name))
 }

@@ -1,0 +1,114 @@
+//! `isolde persist` on folders, and on an image file with the real mke2fs and debugfs.
+
+#![allow(clippy::unwrap_used)] // clippy knows test functions as tests, but not what they call
+
+use isolde::formats::generations::{Generation, Generations, State};
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const FOLDER: &str = "boot/isolde/persist";
+
+fn run(arguments: &[&str], status: i32) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_isolde")).arg("persist").args(arguments).output().unwrap();
+    let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert_eq!(output.status.code(), Some(status), "{arguments:?}: {text}");
+    text
+}
+
+/// 1 ← 2 ← 3 of work, 4 above 1 as 2 and 3 were left out, 5 of play above 4.
+fn record() -> Generations {
+    let one = |number, parent, profile: &str| Generation {
+        number,
+        parent,
+        profile: profile.to_owned(),
+        base: [1; 32],
+        image: "/iso/debian.iso".to_owned(),
+        boot: "b".to_owned(),
+        time: 0,
+        state: State::Saved,
+    };
+    let all = vec![one(1, 0, "work"), one(2, 1, "work"), one(3, 2, "work"), one(4, 1, "work"), one(5, 4, "play")];
+    Generations { all, merging: None }
+}
+
+fn store(at: &Path) -> String {
+    let folder = at.join(FOLDER);
+    for number in 1..=5 {
+        fs::create_dir_all(folder.join(format!("{number}/etc"))).unwrap();
+    }
+    fs::write(folder.join("record.toml"), record().to_string()).unwrap();
+    at.to_str().unwrap().to_owned()
+}
+
+fn layers(at: &Path) -> Vec<String> {
+    let entries = fs::read_dir(at.join(FOLDER)).unwrap();
+    let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names.retain(|name| name != "record.toml");
+    names
+}
+
+#[test]
+fn sessions_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let text = run(&["list", &store], 0);
+    assert_eq!(text.lines().count(), 5);
+    assert!(text.starts_with("1 above the image, saved, profile work, over /iso/debian.iso\n2 above 1, "), "{text}");
+    assert_eq!(run(&["list", folder.path().join(FOLDER).to_str().unwrap()], 0), text);
+}
+
+#[test]
+fn what_is_dropped_goes_and_what_something_stands_on_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    assert!(run(&["drop", &store, "2"], 2).contains("session 3 stands on session 2; drop that one first"));
+    assert!(run(&["drop", &store, "9"], 2).contains("no session 9"));
+    assert!(run(&["drop", &store, "../x"], 2).contains("wanted a session's number or a profile"));
+    run(&["drop", &store, "3"], 0);
+    assert_eq!(layers(folder.path()), ["1", "2", "3", "4", "5"], "marked, and no more");
+    assert_eq!(run(&["prune", &store], 0), "1 sessions deleted\n");
+    assert_eq!(layers(folder.path()), ["1", "2", "4", "5"]);
+    assert_eq!(run(&["prune", &store, "--left-out"], 0), "1 sessions deleted\n");
+    assert_eq!(layers(folder.path()), ["1", "4", "5"]);
+    run(&["drop", &store, "play"], 0);
+    run(&["prune", &store], 0);
+    assert_eq!(layers(folder.path()), ["1", "4"]);
+    assert_eq!(run(&["list", &store], 0).lines().count(), 2);
+}
+
+#[test]
+fn a_damaged_record_is_named_and_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let at = folder.path().join(FOLDER).join("record.toml");
+    fs::write(&at, "version = 1\ncolour = 3\n").unwrap();
+    for arguments in [["list", &store].to_vec(), ["drop", &store, "1"].to_vec(), ["prune", &store].to_vec()] {
+        let text = run(&arguments, 2);
+        assert!(text.contains("line 2: wanted a key of a record and its value, seen \"colour = 3\""), "{text}");
+    }
+    assert_eq!(fs::read_to_string(&at).unwrap(), "version = 1\ncolour = 3\n");
+    let empty = tempfile::tempdir().unwrap();
+    assert!(run(&["list", empty.path().to_str().unwrap()], 2).contains("nothing was saved here"));
+}
+
+#[test]
+fn an_image_file_is_made_grown_and_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("persist.img");
+    let file = image.to_str().unwrap();
+    run(&["create", file, "--size", "16M"], 0);
+    assert!(run(&["create", file, "--size", "16M"], 2).contains("is there already"));
+    assert!(run(&["list", file], 2).contains("no record.toml in it"));
+    let text = folder.path().join("record.toml");
+    fs::write(&text, record().to_string()).unwrap();
+    let path = [std::env::var("PATH").unwrap(), ":/usr/sbin:/sbin".to_owned()].concat();
+    let request = format!("write {} record.toml", text.display());
+    let done =
+        Command::new("env").arg("debugfs").env("PATH", path).args(["-w", "-R", &request, file]).output().unwrap();
+    assert!(done.status.success());
+    assert_eq!(run(&["list", file], 0).lines().count(), 5);
+    run(&["grow", file, "--size", "24M"], 0);
+    assert_eq!((image.metadata().unwrap().len(), run(&["list", file], 0).lines().count()), (24 << 20, 5));
+}

@@ -28,7 +28,7 @@ fn archiso_with_erofs() {
     let mut guest = Wish::new("archiso-erofs").boot();
     guest.assert_layers("/", &["airootfs.erofs"]);
     guest.assert_report("archiso", MOUNTS, &["arch/x86_64/airootfs.erofs"]);
-    guest.assert_warnings(&["cow_spacesize"]);
+    guest.assert_warnings(&[]);
     assert_archiso_mounts(&mut guest, "erofs");
 }
 

@@ -14,7 +14,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 /// Interrupted merges, each at another moment.
-const CUTS: u32 = 60;
+const CUTS: u32 = 200;
+/// So many of them have to be in the middle of a merge.
+const ENOUGH: u32 = 20;
 /// Set for the process that merges and is killed.
 const CHILD: &str = "ISOLDE_TEST_MERGE";
 
@@ -167,15 +169,16 @@ fn a_merge_that_is_interrupted_changes_nothing_either() {
         };
         let mut dice = Dice(0x1501de);
         let (mut halves, mut cuts) = (0, 0);
-        while cuts < CUTS {
+        // Until enough of them were in its middle, on however busy a machine.
+        while (cuts < CUTS || halves < ENOUGH) && cuts < 20 * CUTS {
             let before = sessions(at, &mut dice, 1500);
-            while at.join("2").exists() && cuts < CUTS {
+            while at.join("2").exists() {
                 let trash = at.join("trash");
                 let _ = fs::remove_dir_all(&trash);
                 let mut child = child();
-                // It begins with this folder; from then on it takes a few milliseconds.
+                // It begins with this folder; from then on it takes less than a millisecond.
                 while !trash.exists() && child.try_wait().unwrap().is_none() {}
-                let (now, pause) = (Instant::now(), Duration::from_micros(dice.below(700)));
+                let (now, pause) = (Instant::now(), Duration::from_micros(dice.below(150)));
                 while now.elapsed() < pause {}
                 child.kill().unwrap();
                 child.wait().unwrap();
@@ -186,7 +189,7 @@ fn a_merge_that_is_interrupted_changes_nothing_either() {
             merge(at);
             assert_eq!(shown(at), before, "ended after cut {cuts}");
         }
-        assert!(halves >= 3, "only {halves} of {cuts} were in the middle of a merge");
+        assert!(halves >= ENOUGH, "only {halves} of {cuts} were in the middle of a merge");
         Ok(())
     });
 }

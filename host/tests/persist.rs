@@ -112,3 +112,16 @@ fn an_image_file_is_made_grown_and_listed() {
     run(&["grow", file, "--size", "24M"], 0);
     assert_eq!((image.metadata().unwrap().len(), run(&["list", file], 0).lines().count()), (24 << 20, 5));
 }
+
+#[test]
+fn half_of_a_merge_is_not_taken_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = store(folder.path());
+    let at = folder.path().join(FOLDER).join("record.toml");
+    let text = Generations { merging: Some(3), ..record() }.to_string();
+    fs::write(&at, &text).unwrap();
+    for arguments in [["drop", &store, "3"].to_vec(), ["prune", &store, "--left-out"].to_vec()] {
+        assert!(run(&arguments, 2).contains("session 3 is half merged into the one below it"));
+    }
+    assert_eq!(fs::read_to_string(&at).unwrap(), text);
+}

@@ -14,7 +14,7 @@ use crate::formats::superblock::{Superblock, probe};
 use crate::machine::Machine;
 use crate::mounting::mounting;
 use crate::op::{Op, Place, Quoted};
-use crate::params::Policy;
+use crate::params::{PersistWish, Policy};
 use crate::source::{ImageSpec, escape};
 use crate::stages::early::{Api, MODPROBE};
 use crate::stages::family::Medium;
@@ -48,6 +48,9 @@ pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, medium: &
     if medium.bare.is_some() {
         let (one, other) = ("isolde.delegate".to_owned(), "an image without a medium around it".to_owned());
         return Err(machine.error(DOING, Cause::Conflict { one, other }));
+    }
+    if let PersistWish::Profile { .. } = plan.persist {
+        machine.warn("isolde.persist= saves nothing here: this system's own init decides what stays");
     }
     let file = match &plan.image {
         ImageSpec::File(path) if finds_the_file(machine, &medium.family, path)? => {

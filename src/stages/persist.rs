@@ -103,6 +103,10 @@ fn choose<S: Sys>(
     for number in record.end_the_lost(&boot, &folders) {
         machine.warn(&format!("session {number} did not come to its end: the machine lost its power, or still runs"));
     }
+    // Its layer has been moved as a whole; the power went before the record said so.
+    if let Some(number) = record.merging.filter(|number| !folders.contains(number)) {
+        record.merged(number);
+    }
     let base = base::fingerprint(machine, layers)?;
     let mut may_write = opened.may_write;
     if let Some(number) = record.merging.filter(|_| may_write) {

@@ -177,3 +177,12 @@ fn without_another_init_the_last_resort_is_the_menu() {
     assert!(outcome.end.journal.shown().contains("  t  try again\n"), "{}", outcome.end.journal);
     assert_ne!(outcome.end.ending, Ending::Exec);
 }
+
+#[test]
+fn what_was_to_be_saved_is_not_and_that_is_said() {
+    let words = "boot=live components findiso=/x.iso isolde.delegate isolde.persist=work";
+    let outcome = delegated(&stick(words, &debian()));
+    let said = outcome.end.journal.log(Level::Warning).any(|line| line.contains("isolde.persist= saves nothing here"));
+    assert!(said, "{}", outcome.end.journal);
+    assert!(!changes(&outcome).iter().any(|line| line.contains("persist")), "{}", outcome.end.journal);
+}

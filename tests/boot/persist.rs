@@ -361,3 +361,15 @@ fn a_root_that_stays_busy_and_is_read_only_has_its_end() {
     let last = end.journal.changes().filter(|line| line.contains("remount")).last().unwrap_or_default();
     assert_eq!(last, "mount -o remount,ro /oldrun/initramfs/isolde/persist");
 }
+
+#[test]
+fn a_merge_whose_end_is_not_written_down_is_none_missing() {
+    let stick = session("isolde.persist=work", session("isolde.persist=work", store()));
+    let mut moved = record(&stick);
+    moved.merging = Some(2);
+    let stick = stick.file(&format!("{FOLDER}/{NAME}"), moved.to_string().as_str()).without(&format!("{FOLDER}/2"));
+    for words in ["isolde.persist=work", "isolde.persist=work isolde.session=discard"] {
+        let outcome = boot(&world(words, &ext4(stick.clone())));
+        assert_eq!(layers(&outcome.end).0, ["1"], "{words}: {}", outcome.end.journal);
+    }
+}

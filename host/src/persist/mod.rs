@@ -104,7 +104,7 @@ fn list(args: &ListArgs) -> Result<()> {
 
 fn drop_them(args: &DropArgs) -> Result<()> {
     let shelf = Shelf::open(&args.store)?;
-    let mut record = shelf.record()?;
+    let mut record = changeable(&shelf)?;
     let wanted: Vec<u32> = match args.what.parse::<u32>() {
         Ok(number) => record.find(number).map(|one| one.number).into_iter().collect(),
         Err(_) => {
@@ -127,7 +127,7 @@ fn drop_them(args: &DropArgs) -> Result<()> {
 
 fn prune(args: &PruneArgs) -> Result<()> {
     let shelf = Shelf::open(&args.store)?;
-    let mut record = shelf.record()?;
+    let mut record = changeable(&shelf)?;
     if args.left_out {
         for number in left_out(&record) {
             record.set_state(number, State::Dropped);
@@ -140,6 +140,15 @@ fn prune(args: &PruneArgs) -> Result<()> {
     }
     shelf.save(&record)?;
     say(&format!("{} sessions deleted\n", gone.len()))
+}
+
+/// The record, unless two of its layers are half one: neither can be taken away then.
+fn changeable(shelf: &Shelf) -> Result<Generations> {
+    let record = shelf.record()?;
+    if let Some(number) = record.merging {
+        bail!("session {number} is half merged into the one below it; a boot that saves ends that first");
+    }
+    Ok(record)
 }
 
 /// Those that are on no line of the latest session of a profile over an image.

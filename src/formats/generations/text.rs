@@ -262,7 +262,20 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_bytes_make_it_panic_or_go_in_a_circle(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        fn a_changed_record_is_refused_or_has_lines_that_end(at in any::<prop::sample::Index>(), digit in b'0'..=b'9') {
+            let mut bytes = record(&[(1, 0), (2, 1), (3, 2), (4, 2)]).to_string().into_bytes();
+            let digits: Vec<usize> = (0..bytes.len()).filter(|n| bytes[*n].is_ascii_digit()).collect();
+            bytes[digits[at.index(digits.len())]] = digit;
+            if let Ok(read) = Generations::parse(&bytes) {
+                for one in &read.all {
+                    let line = read.line(one.number);
+                    prop_assert!(line.windows(2).all(|two| two[0] > two[1]), "{line:?}");
+                }
+            }
+        }
+
+        #[test]
+        fn any_bytes_give_a_record_or_a_fault(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
             let _ = Generations::parse(&bytes);
         }
     }

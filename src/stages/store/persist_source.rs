@@ -43,6 +43,8 @@ pub(super) fn find<S: Sys>(machine: &Machine<S>, plan: &Plan, format: Format) ->
     let kind = |path: &str| machine.sys().kind(&Place::store(path)).ok().flatten();
     match plan.persist {
         PersistWish::No => None,
+        // Another init decides what stays.
+        _ if plan.delegate => None,
         _ if matches!(kind(IMAGE), Some(Kind::File { .. })) => Some(PersistSource::Image),
         _ if kind(FOLDER) == Some(Kind::Directory) => Some(PersistSource::Folder),
         // The words of other systems may be in every menu: they make nothing.

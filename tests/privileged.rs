@@ -345,6 +345,15 @@ fn the_fake_kernel_refuses_as_this_one_does() {
 }
 
 #[test]
+fn an_attribute_of_sysfs_is_read_although_it_says_that_it_is_a_page_long() {
+    let at = Place::at("/sys/kernel/uevent_seqnum"); // a number
+    let number = read(&Linux::new(), &at, 32).unwrap();
+    assert!(String::from_utf8(number).unwrap().trim().parse::<u64>().is_ok());
+    assert_eq!(fs::metadata("/sys/kernel/uevent_seqnum").unwrap().len() % 4096, 0, "the kernel's own claim");
+    assert!(read(&Linux::new(), &at, 0).is_err(), "what is there is more than nothing");
+}
+
+#[test]
 fn only_process_1_empties_an_initramfs() {
     alone("initramfs", |at| {
         assert_ne!(std::process::id(), 1, "as process 1 this test would delete what it runs on");

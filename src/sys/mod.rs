@@ -319,17 +319,15 @@ pub trait Sys {
     fn halt(&mut self, how: Halt) -> io::Result<Infallible>;
 }
 
-/// Reads a whole small file, or fails when it is larger than `limit` bytes. Files of /proc and /sys have no size, so
-/// it reads until the end.
+/// Reads a whole small file, or fails when it holds more than `limit` bytes. What the file says of its size is only a
+/// hint: files of /proc say 0, those of /sys a page.
 pub fn read<S: Sys>(sys: &S, at: &Place, limit: u64) -> io::Result<Vec<u8>> {
     const STEP: usize = 4096;
     let file = sys.open(at)?;
     let size = file.size()?;
-    if size > limit {
-        return Err(too_large(size, limit));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or(STEP) + 1);
-    let mut step = vec![0; usize::try_from(size).unwrap_or(STEP).clamp(STEP, 1 << 20)];
+    let expected = usize::try_from(size.min(limit)).unwrap_or(STEP);
+    let mut bytes = Vec::with_capacity(expected + 1);
+    let mut step = vec![0; expected.clamp(STEP, 1 << 20)];
     loop {
         let offset = bytes.len() as u64;
         match file.read_at(&mut step, offset)? {
@@ -337,7 +335,7 @@ pub fn read<S: Sys>(sys: &S, at: &Place, limit: u64) -> io::Result<Vec<u8>> {
             n => bytes.extend_from_slice(step.get(..n).unwrap_or_default()),
         }
         if bytes.len() as u64 > limit {
-            return Err(too_large(bytes.len() as u64, limit));
+            return Err(too_large(size.max(bytes.len() as u64), limit));
         }
     }
 }

@@ -37,8 +37,19 @@ fn planned(name: &str, iso: &Path, words: &str) -> Vec<String> {
 }
 
 /// What an operation begins with; other lines say what was found, and which modules are loaded, which a plan leaves out.
-const VERBS: [&str; 11] =
-    ["mkdir ", "blockdev ", "mount ", "umount ", "ln ", "write ", "own ", "chcon ", "install ", "empty ", "switch_root "];
+const VERBS: [&str; 11] = [
+    "mkdir ",
+    "blockdev ",
+    "mount ",
+    "umount ",
+    "ln ",
+    "write ",
+    "own ",
+    "chcon ",
+    "install ",
+    "empty ",
+    "switch_root ",
+];
 
 /// The operations on the console, from the same stage on.
 fn logged(console: &str) -> Vec<String> {

@@ -241,7 +241,7 @@ impl Machine {
         // At once: what a shell prints while nobody is connected is lost.
         let shell = Shell::connect(&work.path().join(arguments::SHELL))?;
         let console = Console::new(&log, &work.path().join(arguments::CONSOLE));
-        Ok(Vm::new(child, work, console, shell, monitor, self.disks.clone()).with(daemons))
+        Ok(Vm::new(self.clone(), child, work, console, shell, monitor).with(daemons))
     }
 
     /// Runs it with its console on the caller's terminal, until it is powered off or the user ends it.

@@ -133,11 +133,11 @@ impl<S: Sys> Machine<S> {
         self.sys.seal(image, tree, verity).map_err(|e| self.os(verity.to_string(), e))
     }
 
-    /// Makes a mapped device of an open image; gives the device.
-    pub fn map_image(&mut self, image: &S::File, mapping: &Mapping) -> Result<PathBuf> {
+    /// Makes a mapped device of open images; gives the device.
+    pub fn map_images(&mut self, images: &[S::File], mapping: &Mapping) -> Result<PathBuf> {
         let text = ["dmsetup create ", &mapping.to_string()].concat();
         self.debug(&text);
-        self.sys.map_image(image, mapping).map_err(|e| self.os(text, e))
+        self.sys.map_images(images, mapping).map_err(|e| self.os(text, e))
     }
 
     /// Applies an operation that the boot can do without; `without` says what is then missing.

@@ -150,6 +150,23 @@ pub enum Op {
         /// What.
         text: String,
     },
+    /// `fallocate -l`: a file that is at least so long, with its room where the file system can promise it; it is made where
+    /// it is not there.
+    Allocate {
+        /// Which file; its folder must exist.
+        at: Place,
+        /// Bytes.
+        size: u64,
+    },
+    /// `mv -n`, on one file system: nothing is replaced.
+    Rename {
+        /// What.
+        from: Place,
+        /// Its new name.
+        to: Place,
+    },
+    /// `resize2fs`: the mounted ext4 takes all of its device.
+    GrowFileSystem(Place),
     /// `rm -rf`; links are not followed. What is not there is no error.
     Delete(Place),
     /// Moves an overlay's upper layer into the one below it, which is beside it on the same file system. The first is gone
@@ -231,6 +248,9 @@ impl fmt::Display for Op {
             Op::Unmount(at) => write!(f, "umount {at}"),
             Op::Detach(at) => write!(f, "umount -l {at}"),
             Op::Save { at, text } => write!(f, "save {at} ({} bytes)", text.len()),
+            Op::Allocate { at, size } => write!(f, "fallocate -l {size} {at}"),
+            Op::Rename { from, to } => write!(f, "mv -n {from} {to}"),
+            Op::GrowFileSystem(at) => write!(f, "resize2fs {at}"),
             Op::Delete(at) => write!(f, "rm -rf {at}"),
             Op::Merge { from, into } => write!(f, "merge {from} into {into}"),
             Op::CopyLabel { from, to } => write!(f, "chcon --reference={from} {to}"),

@@ -51,6 +51,8 @@ pub struct Cmdline {
     pub(crate) persist: Option<PersistWish>,
     pub(crate) other_base: Option<OtherBase>,
     pub(crate) persist_keep: Option<u64>,
+    pub(crate) persist_on: Option<StoreSpec>,
+    pub(crate) persist_size: Option<u64>,
     pub(crate) session: Option<Session>,
     pub(crate) extensions: Option<Extras>,
     pub(crate) home: Option<HomeWish>,
@@ -166,6 +168,24 @@ pub const PARAMS: &[Param] = &[
         set: |c, v| choice(&mut c.other_base, v, &OtherBase::WORDS),
     },
     Param { key: "isolde.persist-keep", form: "NUMBER", default: "8", set: |c, v| number(&mut c.persist_keep, v, 100) },
+    Param {
+        key: "isolde.persist-on",
+        form: "UUID=|LABEL=|PARTUUID=|PARTLABEL=|/dev/NODE",
+        default: "the store",
+        set: |c, v| {
+            c.persist_on = volume(v);
+            c.persist_on.is_some()
+        },
+    },
+    Param {
+        key: "isolde.persist-size",
+        form: "SIZE[K|M|G]",
+        default: "as it is",
+        set: |c, v| {
+            c.persist_size = bytes(v);
+            c.persist_size.is_some()
+        },
+    },
     Param {
         key: "isolde.session",
         form: "save|discard",
@@ -305,12 +325,20 @@ fn home(text: &str) -> Option<HomeWish> {
         "auto" => HomeWish::Found,
         "no" => HomeWish::No,
         // /dev of a store holds no home.
-        _ if is_node(text) || text.split_once('=').is_some_and(is_identity) => {
-            HomeWish::Volume(StoreSpec::parse(text)?)
-        }
+        _ if names_a_volume(text) => HomeWish::Volume(volume(text)?),
         _ if text.starts_with('/') && !text.starts_with("/dev/") => HomeWish::Path(text.to_owned()),
         _ => HomeWish::Share(Share::parse(text)?),
     })
+}
+
+/// Whether it is one device among others that is meant.
+fn names_a_volume(text: &str) -> bool {
+    is_node(text) || text.split_once('=').is_some_and(is_identity)
+}
+
+/// One device among others.
+fn volume(text: &str) -> Option<StoreSpec> {
+    if names_a_volume(text) { StoreSpec::parse(text) } else { None }
 }
 
 /// The name of a folder; `.` is the home itself.
@@ -355,6 +383,14 @@ fn extras(slot: &mut Option<Extras>, value: &str) -> bool {
 fn choice<T: Copy>(slot: &mut Option<T>, value: &str, all: &[(&str, T)]) -> bool {
     *slot = all.iter().find(|(name, _)| *name == value).map(|(_, value)| *value);
     slot.is_some()
+}
+
+/// Bytes with an optional binary unit.
+fn bytes(value: &str) -> Option<u64> {
+    match size(value)? {
+        Size::Bytes(bytes) => Some(bytes),
+        Size::Percent(_) => None,
+    }
 }
 
 /// 1 to 100 per cent, or bytes with an optional binary unit.

@@ -15,6 +15,7 @@ mod boot {
     pub mod menu;
     pub mod modules;
     pub mod persist;
+    pub mod persist_place;
     pub mod ram;
     pub mod random;
     pub mod refusals;

@@ -125,3 +125,26 @@ fn half_of_a_merge_is_not_taken_away() {
     }
     assert_eq!(fs::read_to_string(&at).unwrap(), text);
 }
+
+#[test]
+fn an_image_in_pieces_is_the_whole_one_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = folder.path().join("persist.img");
+    let file = image.to_str().unwrap();
+    run(&["create", file, "--size", "80M", "--piece", "33M"], 0);
+    let pieces: Vec<Vec<u8>> =
+        ["", ".1", ".2"].map(|end| fs::read(format!("{file}{end}")).unwrap()).into_iter().collect();
+    assert_eq!(pieces.iter().map(|piece| piece.len() >> 20).collect::<Vec<_>>(), [33, 33, 14]);
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing else is left");
+    let whole = folder.path().join("whole");
+    fs::write(&whole, pieces.concat()).unwrap();
+    let checked = Command::new("/sbin/e2fsck").args(["-f", "-n"]).arg(&whole).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    let text = run(&["list", file], 2);
+    assert!(text.contains("persist.img.1: boot from it"), "{text}");
+    fs::remove_file(&image).unwrap();
+    let text = run(&["create", file, "--size", "80M", "--piece", "33M"], 2);
+    assert!(text.contains("persist.img.1 is there already") && !image.exists(), "{text}");
+    run(&["create", file, "--size", "80M", "--piece", "1000"], 2);
+    run(&["create", file, "--size", "20M", "--piece", "33M"], 0);
+}

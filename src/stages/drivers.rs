@@ -294,6 +294,12 @@ impl Drivers {
         self.mapper(machine, "verity");
     }
 
+    /// Makes images in several files usable.
+    pub(super) fn joined_image<S: Sys>(&mut self, machine: &mut Machine<S>) {
+        self.module(machine, "loop");
+        self.mapper(machine, "linear");
+    }
+
     /// Makes encrypted image files usable.
     pub(super) fn crypt_image<S: Sys>(&mut self, machine: &mut Machine<S>) {
         self.module(machine, "loop");

@@ -7,6 +7,7 @@
 //!         stop then. What cannot be written is no failure: the session is in memory then, and a warning says so.
 
 mod base;
+mod image;
 mod place;
 
 use crate::error::{Cause, Error, Result};
@@ -66,7 +67,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
         PersistWish::Profile { name, back } => (name.as_str(), *back, true),
     };
     let found = usable(machine, &layers).and_then(|()| {
-        let opened = place::open(machine, plan, drivers, &layers.store)?;
+        let opened = place::open(machine, plan, drivers, &layers)?;
         choose(machine, plan, &layers, opened, profile, back)
     });
     match found {

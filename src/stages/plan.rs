@@ -52,6 +52,10 @@ pub struct Plan {
     pub other_base: OtherBase,
     /// How many sessions of a profile stay apart; older ones are merged.
     pub persist_keep: usize,
+    /// The device that it is saved on, where that is not the store.
+    pub persist_on: Option<StoreSpec>,
+    /// Bytes that the image file for it is to have: it is made where there is no place, and grown where it is smaller.
+    pub persist_size: Option<u64>,
     /// What becomes of this session.
     pub session: Session,
     /// Whether the store's ExtensionImages are used.
@@ -114,6 +118,8 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         },
         other_base: c.other_base.unwrap_or_default(),
         persist_keep: c.persist_keep.and_then(|keep| keep.try_into().ok()).unwrap_or(8), // a week of work and a day
+        persist_on: c.persist_on,
+        persist_size: c.persist_size,
         session: c.session.unwrap_or_else(|| session(&c.dialects)),
         extensions: extras(c.extensions),
         home: if pristine { HomeWish::No } else { c.home.unwrap_or_default() },

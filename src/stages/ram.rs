@@ -84,7 +84,7 @@ fn why_not(wish: ToRam, store: &Store, need: u64, free: Option<u64>) -> Option<S
     if let Some(home) = &store.home {
         return Some(format!("the home {} is on the medium, which has to stay", home.path));
     }
-    if store.persist.is_some() {
+    if store.persist.is_some_and(|source| source.is_on_the_store()) {
         return Some("what is saved is on the medium, which has to stay".to_owned());
     }
     let Some(free) = free else { return Some("/proc/meminfo does not say how much is free".to_owned()) };

@@ -10,9 +10,9 @@
 mod candidates;
 pub(crate) mod containers;
 pub(super) mod home_source;
-pub(super) mod home_volume;
 pub(super) mod persist_source;
 pub(crate) mod visit;
+pub(super) mod volume;
 mod waiting;
 
 use crate::error::{Cause, Result};

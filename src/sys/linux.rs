@@ -4,6 +4,7 @@ mod blockdev;
 mod console;
 mod devices;
 mod dm;
+mod ext4;
 mod idmap;
 mod initramfs;
 mod log;
@@ -245,11 +246,15 @@ impl Sys for Linux {
         dm::verity(verity, &image, &tree)
     }
 
-    fn map_image(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
-        // The device has to stay open until the one above holds it.
-        let (device, _open) = loopdev::attach(image, mapping.writable)?;
+    fn map_images(&mut self, images: &[File], mapping: &Mapping) -> io::Result<PathBuf> {
+        // The devices have to stay open until the one above holds them.
+        let attached: Vec<(PathBuf, File)> =
+            images.iter().map(|image| loopdev::attach(image, mapping.writable)).collect::<io::Result<_>>()?;
         let mut mapping = mapping.clone();
-        mapping.parts.iter_mut().for_each(|part| part.device = device.to_string_lossy().into_owned());
+        for (number, part) in mapping.parts.iter_mut().enumerate() {
+            let (device, _) = attached.get(number).or(attached.last()).ok_or(Errno::INVAL)?;
+            part.device = device.to_string_lossy().into_owned();
+        }
         dm::create(&mapping)
     }
 
@@ -292,6 +297,9 @@ impl Sys for Linux {
                 File::from(paths::open(at, flags)?).write_all(text.as_bytes())
             }
             Op::Save { at, text } => upper::save(at, text),
+            Op::Allocate { at, size } => upper::allocate(at, *size),
+            Op::Rename { from, to } => upper::rename(from, to),
+            Op::GrowFileSystem(at) => ext4::grow(at),
             Op::Delete(at) => upper::delete(at),
             Op::Merge { from, into } => merge::merge(from, into),
             Op::CopyLabel { from, to } => upper::copy_label(from, to),

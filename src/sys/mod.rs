@@ -264,9 +264,10 @@ pub trait Sys {
     /// long as something uses it, or until [`Op::Unmap`].
     fn seal(&mut self, image: &Self::File, tree: &Self::File, verity: &Verity) -> io::Result<PathBuf>;
 
-    /// Attaches an image to a loop device and makes a mapped device of it; gives that device. `mapping` names no device of
-    /// its own for its parts. Both last as long as something uses them, or until [`Op::Unmap`].
-    fn map_image(&mut self, image: &Self::File, mapping: &Mapping) -> io::Result<PathBuf>;
+    /// Attaches images to loop devices and makes a mapped device of them; gives that device. Each part of `mapping` is on
+    /// the image in its place, or on the last one; the devices it names are replaced. All of them last as long as something
+    /// uses them, or until [`Op::Unmap`].
+    fn map_images(&mut self, images: &[Self::File], mapping: &Mapping) -> io::Result<PathBuf>;
 
     /// Does it.
     fn apply(&mut self, op: &Op) -> io::Result<()>;

@@ -88,6 +88,8 @@ pub struct Record {
     /// Mapped devices, by device.
     mapped: BTreeMap<String, Mapping>,
     maps: usize,
+    /// Names of the files below mapped devices, by the device.
+    files_below: BTreeMap<String, Vec<String>>,
     /// Those of them that compare blocks.
     sealed: BTreeMap<String, Sealed>,
     /// Names of mapped devices that go away after their last user.
@@ -119,6 +121,7 @@ impl Record {
             protected: BTreeSet::new(),
             mapped: BTreeMap::new(),
             maps: 0,
+            files_below: BTreeMap::new(),
             sealed: BTreeMap::new(),
             released: BTreeSet::new(),
             ending: None,
@@ -415,6 +418,9 @@ impl Record {
             Op::Symlink { to, at } => self.space.symlink(to, at),
             Op::Write { at, text } => self.space.write(at, text),
             Op::Save { at, text } => self.space.write(at, text),
+            Op::Allocate { at, size } => self.space.allocate(at, *size),
+            Op::Rename { from, to } => self.space.rename(from, to),
+            Op::GrowFileSystem(at) => self.space.directory(at).map(drop),
             Op::Delete(at) => self.space.delete(at),
             Op::Merge { from, into } => self.space.merge_layers(from, into),
             Op::CopyLabel { from, to } => self.space.directory(from).and_then(|_| self.space.directory(to)).map(drop),

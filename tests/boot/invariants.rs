@@ -58,6 +58,13 @@ fn is_sealed(line: &str) -> bool {
     line.contains(" /dev/dm-0 /run/isolde/medium") || line.contains(" /dev/dm-0 /run/isolde/layer")
 }
 
+/// Whether the mapped device was made of the file that is to become the image for what is saved.
+fn made_of_a_new_image(done: &[&str], device: &str) -> bool {
+    let maps: Vec<&&str> = done.iter().filter(|line| line.starts_with("dmsetup create ")).collect();
+    let number = device.strip_prefix("/dev/dm-").and_then(|number| number.parse::<usize>().ok());
+    number.and_then(|number| maps.get(number)).is_some_and(|line| line.contains("/boot/isolde/persist.img.new"))
+}
+
 /// One device stays mounted; the others are unmounted again; writing only with a home; no journal is replayed.
 fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
     let mut at: Option<&str> = None;
@@ -70,11 +77,16 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
         let is_disk = |word: &&str| word.starts_with("/dev/sd") || word.starts_with("/dev/dm-");
         let touches = |word: &&str| is_disk(word) && !line.starts_with("ln -s ");
         let Some(device) = line.split(' ').find(touches) else { continue };
-        if line.starts_with("mount -t ") && line.ends_with(" /run/initramfs/home") {
+        let beside = ["/run/initramfs/home", "/run/initramfs/isolde/persist-on"];
+        if line.starts_with("mount -t ") && beside.iter().any(|target| line.ends_with(&format!(" {target}"))) {
             let options = options(line);
             if !(options.contains(&"nosuid") && options.contains(&"nodev")) || at == Some(device) {
-                return Err(format!("{line}: no home is mounted like that"));
+                return Err(format!("{line}: nothing beside the store is mounted like that"));
             }
+            continue;
+        }
+        // A new image for what is saved, and nothing else, gets a file system.
+        if line.contains("/mke2fs ") && made_of_a_new_image(done, device) {
             continue;
         }
         if is_sealed(line) {

@@ -296,7 +296,7 @@ fn the_words_of_other_systems() {
 fn file_systems_without_owners_need_an_image_file() {
     let vfat_store = |tree: Tree| world("isolde.persist=work", &vfat(tree));
     let (error, _) = boot(&vfat_store(store())).error.unwrap();
-    assert!(error.to_string().contains("isolde persist create makes one"), "{error}");
+    assert!(error.to_string().contains("isolde.persist-size= makes one, or isolde persist create"), "{error}");
     let image = Content::image(&Medium::new("ext4", Tree::new().directory("lost+found")));
     let outcome = boot(&vfat_store(store().file("boot/isolde/persist.img", image)));
     assert_eq!(layers(&outcome.end), (Vec::new(), Some("1".to_owned())), "{}", outcome.end.journal);

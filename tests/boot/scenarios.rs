@@ -157,6 +157,19 @@ pub fn all() -> Vec<(&'static str, World)> {
             let words = "isolde.persist=work isolde.session=discard";
             with(machine(&format!("{FINDISO} {words}")), [partition("sdb1", &ext4(tree))])
         }),
+        ("persist_in_an_image_that_is_made", {
+            let system = root().program("usr/sbin/mke2fs");
+            let tree = Tree::new().file("live/filesystem.squashfs", squashfs(system)).file(".disk/info", "Debian");
+            let iso = Content::image(&Medium::new("iso9660", tree).labelled("DEBIAN LIVE"));
+            let words = format!("{FINDISO} isolde.persist=work isolde.persist-size=100M");
+            with(machine(&words), [partition("sdb1", &vfat(Tree::new().file("iso/debian.iso", iso)))])
+        }),
+        ("persist_on_another_device", {
+            let keep =
+                Medium::new("ext4", Tree::new()).labelled("KEEP").identified("7b1f1d5e-0000-4000-8000-00000000cafe");
+            let words = format!("{FINDISO} isolde.persist=work isolde.persist-on=LABEL=KEEP");
+            with(machine(&words), [stick.clone(), partition("sdc1", &keep)])
+        }),
         ("persist_on_vfat_without_an_image", {
             with(machine(&format!("{FINDISO} isolde.persist=work")), [partition("sdb1", &vfat(store()))])
         }),

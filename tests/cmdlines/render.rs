@@ -64,6 +64,8 @@ fn lines(plan: Plan) -> Vec<String> {
         persist,
         other_base,
         persist_keep,
+        persist_on,
+        persist_size,
         session,
         extensions,
         home,
@@ -100,6 +102,8 @@ fn lines(plan: Plan) -> Vec<String> {
     add(persist != usual.persist, "persist", persist.to_string());
     add(other_base != usual.other_base, "persist-base", other_base.word().to_owned());
     add(persist_keep != usual.persist_keep, "persist-keep", persist_keep.to_string());
+    add(persist_on.is_some(), "persist-on", persist_on.map(|spec| spec.to_string()).unwrap_or_default());
+    add(persist_size.is_some(), "persist-size", persist_size.map(|bytes| bytes.to_string()).unwrap_or_default());
     add(session != usual.session, "session", session.word().to_owned());
     add(extensions != usual.extensions, "extensions", extras_word(extensions).to_owned());
     add(home != usual.home, "home", home_word(home));

@@ -1,7 +1,7 @@
 //! `isolde home create`.
 
-use super::{Size, UNFINISHED, crypt, tool};
-use anyhow::{Context, Result, ensure};
+use super::{Size, UNFINISHED, crypt, pieces, tool};
+use anyhow::{Context, Result, bail, ensure};
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -28,12 +28,15 @@ pub(crate) struct Args {
     key: crypt::Key,
     #[arg(skip)]
     holds: tool::Holds,
+    /// The largest file that it may be in; `None` for what the file system takes.
+    #[arg(skip)]
+    piece: Option<Size>,
 }
 
 impl Args {
     /// For `isolde persist create`.
-    pub(crate) fn for_sessions(file: PathBuf, size: Size, encrypt: bool, key: crypt::Key) -> Args {
-        Args { file, size, from: None, owner: None, encrypt, key, holds: tool::Holds::Sessions }
+    pub(crate) fn for_sessions(file: PathBuf, size: Size, encrypt: bool, key: crypt::Key, piece: Option<Size>) -> Args {
+        Args { file, size, from: None, owner: None, encrypt, key, holds: tool::Holds::Sessions, piece }
     }
 }
 
@@ -55,7 +58,16 @@ pub(crate) fn create(args: &Args) -> Result<()> {
         Ok((found.uid(), found.gid()))
     });
     let owner = args.owner.or(own.transpose()?).unwrap_or((0, 0));
-    let whole = unfinished(folder)?;
+    let limit = args.piece.map(|Size(piece)| piece).map_or_else(|| pieces::limit(folder), |piece| Ok(Some(piece)))?;
+    let encrypted = if args.encrypt { crypt::HEADER } else { 0 };
+    let piece = limit.filter(|limit| args.size.0.saturating_add(encrypted) > *limit);
+    if piece.is_some() && args.holds != tool::Holds::Sessions {
+        bail!("{shown}: no file can be so large there, and a home has to be in one");
+    }
+    let whole = match piece {
+        None => unfinished(folder)?,
+        Some(_) => tempfile::NamedTempFile::new().context("a temporary file")?,
+    };
     match key {
         None => fill(whole.as_file(), whole.path(), args, owner)?,
         Some(key) => {
@@ -64,6 +76,9 @@ pub(crate) fn create(args: &Args) -> Result<()> {
             fill(plain.as_file(), plain.path(), args, owner)?;
             crypt::fill(whole.path(), plain.as_file(), &key)?;
         }
+    }
+    if let Some(piece) = piece {
+        return pieces::write(whole.into_file(), piece, &args.file);
     }
     // vfat has no such rights: there it is refused, and not needed.
     let _ = whole.as_file().set_permissions(Permissions::from_mode(0o600));

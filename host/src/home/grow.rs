@@ -1,7 +1,7 @@
 //! `isolde home grow`.
 
 use super::create::unfinished;
-use super::{Size, crypt, tool};
+use super::{Size, crypt, pieces, tool};
 use anyhow::{Context, Result, ensure};
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,12 @@ pub(crate) fn grow(args: &Args) -> Result<()> {
     let metadata = old.metadata().with_context(|| shown.to_string())?;
     let Size(size) = args.size;
     ensure!(metadata.is_file(), "{shown} is no file");
+    if let Some(limit) = pieces::limit(args.file.parent().unwrap_or(Path::new(".")))? {
+        ensure!(
+            size <= limit,
+            "{shown}: no file can be so large there; isolde.persist-size= adds pieces to one for sessions"
+        );
+    }
     ensure!(size > metadata.len(), "{shown} has {} bytes: wanted more than that", metadata.len());
     let volume = crypt::volume(&old).with_context(|| shown.to_string())?;
     let key = volume.is_some().then(|| args.key.read(false)).transpose()?;

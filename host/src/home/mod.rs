@@ -8,6 +8,7 @@
 pub(crate) mod create;
 pub(crate) mod crypt;
 pub(crate) mod grow;
+pub(crate) mod pieces;
 pub(crate) mod tool;
 
 use crate::trust::{finish, say};

@@ -7,7 +7,7 @@
 
 mod shelf;
 
-use crate::home::{self, create, crypt, grow};
+use crate::home::{self, create, crypt, grow, pieces};
 use crate::trust::{finish, say};
 use anyhow::{Context, Result, bail, ensure};
 use clap::Subcommand;
@@ -46,6 +46,9 @@ struct CreateArgs {
     /// In a LUKS2 volume.
     #[arg(long)]
     encrypt: bool,
+    /// In several files of at most that size, whole mebibytes. Default: as large as the file system takes, 4095M on vfat.
+    #[arg(long, value_name = "SIZE", value_parser = pieces::piece_size)]
+    piece: Option<home::Size>,
     #[command(flatten)]
     key: crypt::Key,
 }
@@ -82,7 +85,7 @@ pub fn run(args: &Args) -> ExitCode {
     let done = match &args.command {
         Command::Create(args) => {
             let (file, size, encrypt, key) = (args.file.clone(), args.size, args.encrypt, args.key.clone());
-            create::create(&create::Args::for_sessions(file, size, encrypt, key))
+            create::create(&create::Args::for_sessions(file, size, encrypt, key, args.piece))
         }
         Command::Grow(args) => grow::grow(args),
         Command::List(args) => list(args),

@@ -12,6 +12,9 @@ use std::path::{Path, PathBuf};
 const FOLDER: &str = "boot/isolde/persist";
 const IMAGE: &str = "boot/isolde/persist.img";
 
+/// Where the running system has it (src/stages/persist.rs).
+const BOOTED: &str = "/run/initramfs/isolde/persist";
+
 /// A folder with sessions that can be changed.
 pub(super) struct Shelf {
     folder: PathBuf,
@@ -74,9 +77,9 @@ enum Place {
 fn place(path: &Path) -> Result<Place> {
     let (image, folder) = (path.join(IMAGE), path.join(FOLDER));
     Ok(if path.is_file() {
-        Place::Image(path.to_owned())
+        Place::Image(whole(path.to_owned())?)
     } else if image.is_file() {
-        Place::Image(image)
+        Place::Image(whole(image)?)
     } else if folder.is_dir() {
         Place::Folder(folder)
     } else if path.join(NAME).is_file() {
@@ -84,6 +87,17 @@ fn place(path: &Path) -> Result<Place> {
     } else {
         bail!("{}: nothing was saved here: no {IMAGE}, {FOLDER} or {NAME}", path.display());
     })
+}
+
+/// An image in one file: only the system that boots from them puts several together.
+fn whole(image: PathBuf) -> Result<PathBuf> {
+    let mut next = image.as_os_str().to_owned();
+    next.push(".1");
+    let next = PathBuf::from(next);
+    if next.exists() {
+        bail!("{} goes on in {}: boot from it, and work on {BOOTED} there", image.display(), next.display());
+    }
+    Ok(image)
 }
 
 fn record(folder: &Path) -> Result<Generations> {

@@ -20,6 +20,7 @@ mod loader;
 mod menu;
 mod peers;
 mod persist;
+mod persist_place;
 mod plan;
 mod real;
 mod refusals;

@@ -13,7 +13,8 @@ use crate::params::HomeWish;
 use crate::stages::drivers::Drivers;
 use crate::stages::plan::Plan;
 use crate::stages::store::home_source::{Form, keeps_owners};
-use crate::stages::store::{Access, Store, containers, home_volume};
+use crate::stages::store::volume::{self, Purpose};
+use crate::stages::store::{Access, Store, containers};
 use crate::sys::Sys;
 
 /// A home that can be written to.
@@ -42,8 +43,10 @@ pub(super) fn open<S: Sys>(
         (HomeWish::No, _) | (HomeWish::Found, None) => return Ok(None),
         (HomeWish::Volume(spec), _) => {
             let name = spec.to_string();
-            let format = home_volume::open(machine, plan, drivers, spec, store)?;
-            let fstype = on_device(machine, drivers, &name, &format.1, format.0)?;
+            let on_the_store = "name a directory or an image file of it, such as isolde.home=/home";
+            let purpose = Purpose { name: "home", on_the_store, refuse };
+            let (format, node) = volume::open(machine, plan, drivers, spec, store, &purpose)?;
+            let fstype = on_device(machine, drivers, &name, &node, format)?;
             mounted(name, fstype, false)
         }
         (HomeWish::Share(share), _) => {

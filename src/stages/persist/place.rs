@@ -1,23 +1,28 @@
 //! The place of the saved layers: opened, mounted, and tried out.
 
-use super::{PERSIST, refuse};
+use super::{PERSIST, image, refuse};
 use crate::error::{Cause, Result};
-use crate::formats::superblock::{Format, probe};
+use crate::formats::superblock::Format;
 use crate::machine::Machine;
 use crate::mounting::mounting;
-use crate::op::{ImageMount, Op, Place};
-use crate::params::Session;
+use crate::op::{Op, Place};
+use crate::params::{PersistWish, Session};
+use crate::source::StoreSpec;
 use crate::stages::drivers::Drivers;
+use crate::stages::layers::Layers;
 use crate::stages::plan::Plan;
+use crate::stages::store::Access;
 use crate::stages::store::persist_source::{FOLDER, IMAGE, PersistSource, holds_layers};
-use crate::stages::store::{Access, Store, containers};
-use crate::sys::Sys;
+use crate::stages::store::volume::{self, Purpose};
+use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
 
 /// From this share of its size on, a warning says how full it is, in per cent.
 const NEARLY_FULL: u64 = 80;
 /// Bytes that have to be free for a session to be written: with less, not even a log-in could be noted.
 const LEAST: u64 = 16 << 20;
+/// Where another device than the store is mounted; see [`PERSIST`] for why there.
+const VOLUME: &str = "/run/initramfs/isolde/persist-on";
 
 /// The place, mounted at [`PERSIST`].
 pub(super) struct Opened {
@@ -30,28 +35,47 @@ pub(super) fn open<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
     drivers: &mut Drivers,
-    store: &Store,
+    layers: &Layers,
 ) -> Result<Opened> {
+    let store = &layers.store;
     let Some(source) = store.persist else {
         let why = format!(
-            "{} has no {IMAGE}, and its file system cannot hold what is saved itself; isolde persist create makes one",
+            "{} has no {IMAGE}, and its file system cannot hold what is saved itself; isolde.persist-size= makes one, or \
+             isolde persist create",
             store.description
         );
         return Err(refuse(machine, why));
     };
     let mut wanted = plan.session == Session::Save;
-    if let (true, Access::Refused(why)) = (wanted, &store.access) {
+    if let (true, true, Access::Refused(why)) = (wanted, source.is_on_the_store(), &store.access) {
         machine.warn(&format!("this session is in memory: {why}"));
         wanted = false;
     }
     let target = Place::at(PERSIST);
     machine.apply(&[Op::MakeDir(target.clone())])?;
-    match source {
-        PersistSource::Image => mount_image(machine, plan, drivers, target, wanted)?,
-        PersistSource::NewFolder if !wanted => return Ok(Opened { may_write: false }),
-        PersistSource::Folder | PersistSource::NewFolder => {
-            let source = Place::store(FOLDER);
-            if wanted {
+    let folder = match (source, plan.persist_size.filter(|_| wanted)) {
+        (PersistSource::NewImage, None) => return Ok(Opened { may_write: false }),
+        (PersistSource::NewImage, Some(size)) => {
+            image::make(machine, plan, drivers, layers, size)?;
+            None
+        }
+        (PersistSource::Image, Some(size)) => {
+            if let Err(error) = image::grow(machine, store, size) {
+                machine.warn(&format!("{IMAGE} stays as it is: {}: {}", error.doing, error.cause));
+            }
+            None
+        }
+        (PersistSource::Image, None) => None,
+        (PersistSource::Volume, _) => Some(mount_volume(machine, plan, drivers, layers, wanted)?),
+        (PersistSource::Folder | PersistSource::NewFolder, _) => Some(Place::store(FOLDER)),
+    };
+    match folder {
+        None => image::mount(machine, plan, drivers, wanted)?,
+        Some(source) => {
+            if machine.sys().kind(&source).ok().flatten() != Some(Kind::Directory) {
+                if !wanted {
+                    return Ok(Opened { may_write: false });
+                }
                 machine.apply(&[Op::MakeDir(source.clone())])?;
             }
             machine.apply(&[Op::Bind { source, target, flags: MountFlags::empty() }])?;
@@ -60,48 +84,37 @@ pub(super) fn open<S: Sys>(
     Ok(Opened { may_write: wanted && fits(machine)? })
 }
 
-/// The file system in the image file, or in the LUKS volume in it.
-fn mount_image<S: Sys>(
+/// Mounts the device that isolde.persist-on= names; gives the folder on it.
+fn mount_volume<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
     drivers: &mut Drivers,
-    target: Place,
+    layers: &Layers,
     writable: bool,
-) -> Result<()> {
-    let at = Place::store(IMAGE);
-    let doing = || format!("open {at}");
-    let file = if writable { machine.sys_mut().open_writable(&at) } else { machine.sys().open(&at) };
-    let file = file.map_err(|e| machine.os(doing(), e))?;
-    let mut format = probe(&file).map_err(|e| machine.os(doing(), e))?.map(|superblock| superblock.format);
-    let mut volume = None;
-    if format == Some(Format::Luks) {
-        let (node, name) = containers::open_image(machine, plan, drivers, IMAGE, &file, writable)?;
-        let inner = machine.sys().open(&Place::at(&node)).map_err(|e| machine.os(doing(), e))?;
-        format = probe(&inner).map_err(|e| machine.os(doing(), e))?.map(|superblock| superblock.format);
-        volume = Some((node, name));
-    }
+) -> Result<Place> {
+    let spec = plan.persist_on.clone().unwrap_or(StoreSpec::Any);
+    let on_the_store = "what is saved is on it without isolde.persist-on=";
+    let refuse = |machine: &Machine<S>, device: &str, why: String| refuse(machine, [device, ": ", &why].concat());
+    let purpose = Purpose { name: "place for what is saved", on_the_store, refuse };
+    let (format, source) = volume::open(machine, plan, drivers, &spec, &layers.store, &purpose)?;
     let Some(how) = format.filter(|format| holds_layers(*format)).and_then(mounting) else {
-        let seen = format.map_or("nothing known", Format::name);
-        let why = format!("wanted a file system like ext4 in {IMAGE}, saw {seen}");
-        return Err(machine.error(doing(), Cause::NoPersistence { why }));
+        let why = format!("wanted a file system like ext4, saw {}", format.map_or("nothing known", Format::name));
+        return Err(refuse(machine, &spec.to_string(), why));
     };
-    drivers.image(machine, how.fstype)?;
+    drivers.file_system(machine, how.fstype)?;
+    let target = Place::at(VOLUME);
     let options = how.writable.filter(|_| writable).unwrap_or(how.read_only).to_owned();
-    // Set-uid programs and device nodes are part of a system; who may use them is the overlay's to say.
-    let flags = if writable { MountFlags::NOATIME } else { MountFlags::NOATIME | MountFlags::RDONLY };
-    let fstype = how.fstype.to_owned();
-    match volume {
-        None => {
-            let name = at.full().to_string_lossy().into_owned();
-            machine.mount_image(&file, &ImageMount { name, fstype, target, flags, options })?;
-        }
-        Some((source, name)) => {
-            machine.apply(&[Op::Mount { fstype, source, target, flags, options }])?;
-            // With it goes the loop device below it.
-            machine.best_effort(&Op::Release(name), "the image stays open when it is unmounted");
-        }
+    let mut flags = MountFlags::NOATIME | MountFlags::NOSUID | MountFlags::NODEV;
+    flags.set(MountFlags::RDONLY, !writable);
+    let mount = Op::Mount { fstype: how.fstype.to_owned(), source, target: target.clone(), flags, options };
+    machine.apply(&[Op::MakeDir(target.clone()), mount])?;
+    let folder = target.join(FOLDER);
+    let is_there = machine.sys().kind(&folder).ok().flatten() == Some(Kind::Directory);
+    if !is_there && plan.persist == PersistWish::IfThere {
+        machine.apply(&[Op::Unmount(target)])?;
+        return Err(refuse(machine, &spec.to_string(), [FOLDER, " is not there, and nobody asked for one"].concat()));
     }
-    Ok(())
+    Ok(folder)
 }
 
 /// Whether a session can be written here: tried out, and there has to be room.

@@ -14,6 +14,9 @@ pub(in crate::stages) const FOLDER: &str = "/boot/isolde/persist";
 /// A file with such a file system in it.
 pub(in crate::stages) const IMAGE: &str = "/boot/isolde/persist.img";
 
+/// Its folder.
+pub(in crate::stages) const FOLDER_OF_IMAGE: &str = "/boot/isolde";
+
 /// Where what was saved is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::stages) enum PersistSource {
@@ -23,12 +26,21 @@ pub(in crate::stages) enum PersistSource {
     NewFolder,
     /// In [`IMAGE`].
     Image,
+    /// Nowhere yet; the image is made when something is written.
+    NewImage,
+    /// In [`FOLDER`] of another device.
+    Volume,
 }
 
 impl PersistSource {
+    /// Whether it needs the store while the system runs.
+    pub(in crate::stages) fn is_on_the_store(self) -> bool {
+        self != PersistSource::Volume
+    }
+
     /// Whether this boot writes to the store for it.
     pub(super) fn writes(self, plan: &Plan) -> bool {
-        plan.session == Session::Save
+        plan.session == Session::Save && self.is_on_the_store()
     }
 }
 
@@ -45,10 +57,14 @@ pub(super) fn find<S: Sys>(machine: &Machine<S>, plan: &Plan, format: Format) ->
         PersistWish::No => None,
         // Another init decides what stays.
         _ if plan.delegate => None,
+        _ if plan.persist_on.is_some() => Some(PersistSource::Volume),
         _ if matches!(kind(IMAGE), Some(Kind::File { .. })) => Some(PersistSource::Image),
         _ if kind(FOLDER) == Some(Kind::Directory) => Some(PersistSource::Folder),
         // The words of other systems may be in every menu: they make nothing.
         PersistWish::IfThere => None,
+        PersistWish::Profile { .. } if plan.persist_size.is_some() => {
+            mounting(format).and_then(|how| how.writable).map(|_| PersistSource::NewImage)
+        }
         PersistWish::Profile { .. } => holds_layers(format).then_some(PersistSource::NewFolder),
     }
 }

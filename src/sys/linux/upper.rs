@@ -3,7 +3,7 @@
 use super::paths;
 use crate::op::Place;
 use crate::sys::Space;
-use rustix::fs::{AtFlags, FileType, Mode, OFlags, XattrFlags};
+use rustix::fs::{AtFlags, FallocateFlags, FileType, Mode, OFlags, RenameFlags, XattrFlags};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{self, Write};
@@ -37,6 +37,27 @@ pub(super) fn save(at: &Place, text: &str) -> io::Result<()> {
     File::from(file.try_clone()?).write_all(text.as_bytes())?;
     rustix::fs::syncfs(&file)?;
     rustix::fs::renameat(&folder, Path::new(&new), &folder, name)?;
+    Ok(rustix::fs::fsync(&folder)?)
+}
+
+/// A file of at least that size. Where the file system can promise the room, it does (fallocate(2)); elsewhere the file is
+/// only that long, or the kernel fills it with zeroes.
+pub(super) fn allocate(at: &Place, size: u64) -> io::Result<()> {
+    let file = paths::open(at, OFlags::WRONLY | OFlags::CREATE)?;
+    if u64::try_from(rustix::fs::fstat(&file)?.st_size).map_err(io::Error::other)? >= size {
+        return Ok(());
+    }
+    match rustix::fs::fallocate(&file, FallocateFlags::empty(), 0, size) {
+        Err(Errno::OPNOTSUPP) => rustix::fs::ftruncate(&file, size)?,
+        done => done?,
+    }
+    Ok(rustix::fs::fsync(&file)?)
+}
+
+/// Another name in the same file system; what has that name already stays, and the call fails.
+pub(super) fn rename(from: &Place, to: &Place) -> io::Result<()> {
+    let ((old_folder, old), (folder, name)) = (parent(from)?, parent(to)?);
+    rustix::fs::renameat_with(&old_folder, old, &folder, name, RenameFlags::NOREPLACE)?;
     Ok(rustix::fs::fsync(&folder)?)
 }
 

@@ -44,7 +44,7 @@ impl Record {
         }
     }
 
-    fn handle(&self, at: &Place) -> io::Result<File> {
+    pub(super) fn handle(&self, at: &Place) -> io::Result<File> {
         let location = self.space.locate(at)?;
         let content = match self.space.node(&location) {
             Some(Node::File { content, .. }) => content.clone(),
@@ -214,8 +214,8 @@ impl Sys for Record {
         self.change(verity.to_string(), |record| record.make_sealed(image, tree, verity))
     }
 
-    fn map_image(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
-        self.change(format!("dmsetup create {mapping}"), |record| record.map_file(image, mapping))
+    fn map_images(&mut self, images: &[File], mapping: &Mapping) -> io::Result<PathBuf> {
+        self.change(format!("dmsetup create {mapping}"), |record| record.map_files(images, mapping))
     }
 
     fn apply(&mut self, op: &Op) -> io::Result<()> {
@@ -226,6 +226,9 @@ impl Sys for Record {
         self.change(program.to_string(), |record| {
             record.space.locate(&Place::within(&program.root, "/dev/null"))?;
             record.executable(&Place::within(&program.root, &program.path))?;
+            if program.path.ends_with("mke2fs") {
+                record.make_ext4(program)?;
+            }
             let behaviour = record.world.programs.get(&*program.path.to_string_lossy());
             let Some(Behaviour { prints, end }) = behaviour else { return Ok(End::Exited(0)) };
             prints.iter().for_each(|text| line(text));

@@ -82,6 +82,31 @@ impl Namespace {
         }
     }
 
+    /// A file of at least that size.
+    pub(super) fn allocate(&mut self, at: &Place, size: u64) -> io::Result<()> {
+        let there = match self.look_up(at, Last::Follow)? {
+            Found::There(there) => match self.node(&there) {
+                Some(Node::File { content, .. }) => Content::clone(content),
+                _ => return Err(Errno::INVAL.into()),
+            },
+            Found::Missing { .. } => Content::default(),
+        };
+        let size = size.max(there.size());
+        self.put_file(at, Arc::new(there.resized(size)), false)
+    }
+
+    /// Another name for a file in its folder's tree.
+    pub(super) fn rename(&mut self, from: &Place, to: &Place) -> io::Result<()> {
+        if let Found::There(_) = self.look_up(to, Last::Keep)? {
+            return Err(Errno::EXIST.into());
+        }
+        let Some(Node::File { content, executable }) = self.node(&self.locate(from)?).cloned() else {
+            return Err(Errno::INVAL.into());
+        };
+        self.put_file(to, content, executable)?;
+        self.delete(from)
+    }
+
     /// A name and all below it.
     pub(super) fn delete(&mut self, at: &Place) -> io::Result<()> {
         let Found::There(there) = self.look_up(at, Last::Keep)? else { return Ok(()) };

@@ -5,9 +5,10 @@
 //! Fails   as drivers/md/dm-ioctl.c and dm-table.c do: without the device mapper or a target, for a name that is taken,
 //!         for parts that are mounted or too short, and for writing above what takes no writes.
 
-use super::tree::{Content, File, Node};
+use super::tree::{Content, File, Medium, Node, Tree};
 use super::{Record, devices::Plugged};
-use crate::op::{MAP_SECTOR, Mapping, Part, Place, Target};
+use crate::formats::ReadAt;
+use crate::op::{MAP_SECTOR, Mapping, Part, Place, Program, Target};
 use crate::sys::{BlockDevice, Bus};
 use rustix::io::Errno;
 use std::io;
@@ -25,7 +26,9 @@ impl Record {
         let below = mapping.parts.iter().map(|part| self.part(part, mapping)).collect::<io::Result<Vec<_>>>()?;
         let size = mapping.parts.iter().map(|part| part.length * MAP_SECTOR).sum();
         let held = below.iter().find_map(|(_, content)| content.held(mapping));
-        let content = Arc::new(held.map_or_else(Content::default, |held| Content::clone(held)).resized(size));
+        let whole = || below.first().filter(|_| starts_linear(mapping)).map(|(_, first)| first);
+        let content = held.or_else(whole).map_or_else(Content::default, |held| Content::clone(held));
+        let content = Arc::new(content.resized(size));
         let node = format!("dm-{}", self.maps);
         self.maps += 1;
         let removable = below.iter().any(|(device, _)| device.removable);
@@ -37,12 +40,25 @@ impl Record {
         Ok(())
     }
 
-    /// The same over an image file.
-    pub(super) fn map_file(&mut self, image: &File, mapping: &Mapping) -> io::Result<PathBuf> {
+    /// The same over image files.
+    pub(super) fn map_files(&mut self, images: &[File], mapping: &Mapping) -> io::Result<PathBuf> {
         self.space.locate(&Place::at("/dev/loop-control"))?;
-        if mapping.writable && !image.writable {
+        if mapping.writable && images.iter().any(|image| !image.writable) {
             return Err(Errno::ACCESS.into());
         }
+        let attached: Vec<String> = images.iter().map(|image| self.attach(image)).collect();
+        let mut over = mapping.clone();
+        for (number, part) in over.parts.iter_mut().enumerate() {
+            part.device.clone_from(attached.get(number).or(attached.last()).ok_or(Errno::INVAL)?);
+        }
+        let name = format!("dm-{}", self.maps);
+        self.map(&over)?;
+        self.files_below.insert(name.clone(), images.iter().map(|image| image.name.clone()).collect());
+        Ok(["/dev/", &name].concat().into())
+    }
+
+    /// A loop device of a file.
+    fn attach(&mut self, image: &File) -> String {
         let name = format!("loop{}", self.loops);
         self.loops += 1;
         let device = BlockDevice {
@@ -57,11 +73,20 @@ impl Record {
         };
         self.devices.made(Plugged { device, content: image.content.clone() });
         self.make_nodes();
-        let mut over = mapping.clone();
-        over.parts.iter_mut().for_each(|part| part.device = format!("/dev/{name}"));
-        let node = format!("/dev/dm-{}", self.maps);
-        self.map(&over)?;
-        Ok(node.into())
+        ["/dev/", &name].concat()
+    }
+
+    /// mke2fs(8): an empty ext4 on the device that is its last argument, which its root has in its /dev. Where that is made of
+    /// files, the first one holds it: the fake file systems have their size, and no more bytes than a superblock's.
+    pub(super) fn make_ext4(&mut self, program: &Program) -> io::Result<()> {
+        let device = program.arguments.last().ok_or(Errno::INVAL)?;
+        let seen = self.space.locate(&Place::within(&program.root, device))?;
+        let Some(Node::Block(name)) = self.space.node(&seen).cloned() else { return Err(Errno::NOTBLK.into()) };
+        let first = self.files_below.get(&name).and_then(|files| files.first().cloned()).ok_or(Errno::NXIO)?;
+        let at = Place::at(&first);
+        let size = ReadAt::size(&self.handle(&at)?)?;
+        let content = Content::image(&Medium::new("ext4", Tree::new())).resized(size);
+        self.space.refill(&at, Arc::new(content))
     }
 
     pub(super) fn remap(&mut self, mapping: &Mapping) -> io::Result<()> {
@@ -130,6 +155,11 @@ impl Record {
         }
         Ok((plugged.device.clone(), plugged.content.clone()))
     }
+}
+
+/// Whether the mapped device begins as the first one below it does.
+fn starts_linear(mapping: &Mapping) -> bool {
+    mapping.parts.first().is_some_and(|part| part.target == Target::Linear && part.offset == 0)
 }
 
 impl Content {

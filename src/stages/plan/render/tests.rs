@@ -113,6 +113,11 @@ fn extras() -> impl Strategy<Value = Extras> {
     prop_oneof![Just(Extras::Use), Just(Extras::Leave)]
 }
 
+/// One device among others.
+fn device() -> impl Strategy<Value = StoreSpec> {
+    store().prop_filter("a device", |spec| *spec != StoreSpec::Any)
+}
+
 /// All that is said of the home.
 fn homes() -> impl Strategy<Value = (HomeWish, Option<String>, LeaseWish)> {
     let share = prop_oneof!["[a-z ]{1,9}".prop_map(Share::Virtiofs), "[a-z ]{1,9}".prop_map(Share::NineP), {
@@ -123,7 +128,7 @@ fn homes() -> impl Strategy<Value = (HomeWish, Option<String>, LeaseWish)> {
         Just(HomeWish::Found),
         Just(HomeWish::No),
         text().prop_map(|path| HomeWish::Path(format!("/{path}"))),
-        store().prop_filter("a device", |spec| *spec != StoreSpec::Any).prop_map(HomeWish::Volume),
+        device().prop_map(HomeWish::Volume),
         share.prop_map(HomeWish::Share),
     ];
     let lease = prop::sample::select(LeaseWish::WORDS.to_vec()).prop_map(|(_, wish)| wish);
@@ -148,14 +153,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         (!matches!(name.as_str(), "no" | "auto")).then_some(PersistWish::Profile { name, back })
     });
     let persist = prop_oneof![Just(PersistWish::No), Just(PersistWish::IfThere), profile];
-    let saves = (persist, other_base, 0_usize..=100, session);
+    let saves = (persist, other_base, 0_usize..=100, session, prop::option::of(device()), prop::option::of(1_u64..));
     let to_ram = prop::sample::select(ToRam::WORDS.to_vec()).prop_map(|(_, wish)| wish);
     let limits = (seconds(), trust, (to_ram, size()), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), homes(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
     let all = (what, limits, adds, opens, saves);
     all.prop_filter_map("a medium is named by no file, and has no digest", |(what, limits, adds, opens, saves)| {
-        let (persist, other_base, persist_keep, session) = saves;
+        let (persist, other_base, persist_keep, session, persist_on, persist_size) = saves;
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
         let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size), program_limit) = limits;
@@ -182,6 +187,8 @@ fn plans() -> impl Strategy<Value = Plan> {
             persist,
             other_base,
             persist_keep,
+            persist_on,
+            persist_size,
             session,
             extensions,
             home,

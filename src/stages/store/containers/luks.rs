@@ -14,6 +14,7 @@ use crate::stages::drivers::Drivers;
 use crate::stages::plan::Plan;
 use crate::stages::store::candidates::{Candidate, Candidates, choose};
 use crate::sys::{self, Kind, Sys};
+use std::slice;
 
 /// How often somebody may mistype.
 const TRIES: usize = 3;
@@ -186,7 +187,8 @@ pub(in crate::stages) fn open_image<S: Sys>(
     };
     drivers.crypt_image(machine);
     let mapping = Mapping { writable, ..mapping };
-    let node = machine.map_image(file, &mapping).map_err(|error| explained(drivers, "crypt", error))?;
+    let node =
+        machine.map_images(slice::from_ref(file), &mapping).map_err(|error| explained(drivers, "crypt", error))?;
     Ok((node.to_string_lossy().into_owned(), mapping.name))
 }
 

@@ -47,6 +47,38 @@ pub(crate) fn key<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, limit
     }
 }
 
+/// Which of these keys is pressed, as a capital or not; `None` when none of them is in time. Others do not count.
+pub(crate) fn choice<S: Sys>(
+    machine: &mut Machine<S>,
+    drivers: &mut Drivers,
+    keys: &str,
+    limit: Duration,
+) -> Result<Option<char>> {
+    let end = machine.sys().now().saturating_add(limit);
+    loop {
+        let left = end.saturating_sub(machine.sys().now());
+        match key(machine, drivers, left)? {
+            None => return Ok(None),
+            // The letter that ends what a cursor key sends is no answer.
+            Some(ESCAPE) => _ = skip_sequence(machine),
+            Some(typed) => {
+                let typed = char::from(typed.to_ascii_lowercase());
+                if keys.contains(typed) {
+                    return Ok(Some(typed));
+                }
+            }
+        }
+    }
+}
+
+/// What was typed so far is no answer to the next question: it was meant for another one, a passphrase perhaps.
+pub(crate) fn forget_typed<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers) -> Result<()> {
+    let events = machine.sys_mut().wait_for_events(Duration::ZERO).map_err(|e| machine.os("wait for a key", e))?;
+    drivers.handle(machine, events)?;
+    while machine.next_key().is_some() {}
+    Ok(())
+}
+
 /// A line; `None` when it was given up with Escape or Ctrl-C, or nobody typed.
 pub(crate) fn line<S: Sys>(machine: &mut Machine<S>, drivers: &mut Drivers, prompt: &str) -> Result<Option<String>> {
     let typed = read(machine, drivers, prompt, Echo::Shown)?;

@@ -163,8 +163,8 @@ pub const PARAMS: &[Param] = &[
     },
     Param {
         key: "isolde.persist-base",
-        form: "fork|keep|fresh|cancel",
-        default: "fork",
+        form: "ask|fork|keep|fresh|cancel",
+        default: "ask",
         set: |c, v| choice(&mut c.other_base, v, &OtherBase::WORDS),
     },
     Param { key: "isolde.persist-keep", form: "NUMBER", default: "8", set: |c, v| number(&mut c.persist_keep, v, 100) },

@@ -14,6 +14,7 @@ mod boot {
     pub mod invariants;
     pub mod menu;
     pub mod modules;
+    pub mod offer;
     pub mod persist;
     pub mod persist_place;
     pub mod ram;

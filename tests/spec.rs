@@ -238,6 +238,7 @@ fn causes() -> Vec<Cause> {
         Cause::NoInit { tried: vec![text("/sbin/init"), text("/bin/sh")] },
         Cause::NoHome { why: text("ntfs cannot be written") },
         Cause::NoPersistence { why: text("8 sessions of work are to be left out, and there are 3") },
+        Cause::OtherBase { was: text("/iso/a.iso"), image: text("/iso/b.iso") },
         Cause::TooLong { what: "a list of layers", got: 5000, limit: 4095 },
         Cause::TooMany { what: "layers", got: 600, limit: 500 },
     ];
@@ -270,8 +271,9 @@ fn causes() -> Vec<Cause> {
         Cause::NotCovered { .. } => 25,
         Cause::Corrupted { .. } => 26,
         Cause::NoPersistence { .. } => 27,
+        Cause::OtherBase { .. } => 28,
     };
-    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..28), "one of each");
+    assert!(all.iter().map(number).collect::<BTreeSet<_>>().into_iter().eq(0..29), "one of each");
     all
 }
 

@@ -80,6 +80,7 @@ fn entries(error: &Error, may_delegate: bool, may_be_unverified: bool) -> Vec<En
             {
                 add('u', "boot the image although its checksum is wrong", again(&[UNVERIFIED]));
             }
+            (Stage::Persist, _) => add('o', "boot without what was saved, which stays", again(&["isolde.persist=no"])),
             (Stage::Extensions, _) => add('e', "boot without the extensions", again(&["isolde.extensions=no"])),
             (Stage::Home, _) => add('h', "boot without the persistent home", again(&["isolde.home=no"])),
             (Stage::Customize, _) => add('c', "boot without customize/init", again(&["isolde.customize=no"])),
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(keys(Stage::Verify, wrong(), false, true), "tisulwxbp");
         assert_eq!(keys(Stage::Verify, wrong(), false, false), "tislwxbp", "the policy does not allow it");
         assert_eq!(keys(Stage::Home, os(), false, true), "tishlwxbp");
+        assert_eq!(keys(Stage::Persist, os(), false, true), "tisolwxbp");
         assert_eq!(keys(Stage::Handoff, os(), true, true), "lxbp");
     }
 }

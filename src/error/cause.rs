@@ -163,6 +163,13 @@ pub enum Cause {
         /// Why not.
         why: String,
     },
+    /// What was saved belongs to another image, and the boot is to stop then.
+    OtherBase {
+        /// That image.
+        was: String,
+        /// The one that boots.
+        image: String,
+    },
     /// More of something than is ever needed.
     TooMany {
         /// What there are too many of.
@@ -234,6 +241,9 @@ impl fmt::Display for Cause {
             Cause::NoDelegate => f.write_str("the second initrd has replaced it"),
             Cause::NoInit { tried } => write!(f, "no init in the root; tried {}", List(tried, "nothing")),
             Cause::NoHome { why } | Cause::NoPersistence { why } => f.write_str(why),
+            Cause::OtherBase { was, image } => {
+                write!(f, "it was written over {was}, of which {image} is another one")
+            }
             Cause::TooMany { what, got, limit } => write!(f, "{got} {what}, at most {limit} are used"),
             Cause::TooLong { what, got, limit } => write!(f, "{what} of {got} bytes, the kernel takes {limit}"),
         }
@@ -280,6 +290,7 @@ impl Cause {
             }
             Cause::NoInit { .. } => "name it with init=, or check that the image is a whole system",
             Cause::NoPersistence { .. } => "isolde.persist=no boots without what was saved, which stays as it is",
+            Cause::OtherBase { .. } => "isolde.persist-base=fork uses what was saved and leaves it as it is",
             Cause::NoHome { .. } => "isolde.home=no boots without a persistent home",
         })
     }

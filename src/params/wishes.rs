@@ -197,8 +197,10 @@ impl fmt::Display for PersistWish {
 /// What becomes of a profile whose sessions were all written over another image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherBase {
-    /// They are shown over this image; what is written belongs to this image, and the other one finds its own as it was.
+    /// Whoever is at the console chooses; without an answer they are forked.
     #[default]
+    Ask,
+    /// They are shown over this image; what is written belongs to this image, and the other one finds its own as it was.
     Fork,
     /// They belong to this image from now on.
     Keep,
@@ -210,12 +212,19 @@ pub enum OtherBase {
 
 impl OtherBase {
     /// The values of isolde.persist-base.
-    pub const WORDS: [(&'static str, OtherBase); 4] = [
+    pub const WORDS: [(&'static str, OtherBase); 5] = [
+        ("ask", OtherBase::Ask),
         ("fork", OtherBase::Fork),
         ("keep", OtherBase::Keep),
         ("fresh", OtherBase::Fresh),
         ("cancel", OtherBase::Cancel),
     ];
+
+    /// What it is where nobody is asked.
+    #[must_use]
+    pub fn unasked(self) -> OtherBase {
+        if self == OtherBase::Ask { OtherBase::Fork } else { self }
+    }
 
     /// As isolde.persist-base has it.
     pub fn word(self) -> &'static str {

@@ -8,6 +8,7 @@
 
 mod base;
 mod image;
+mod offer;
 mod place;
 
 use crate::error::{Cause, Error, Result};
@@ -15,11 +16,12 @@ use crate::exit::session;
 use crate::formats::generations::{Generation, Generations, MOST, NAME, State, Tip};
 use crate::machine::Machine;
 use crate::op::{Op, Place};
-use crate::params::{OtherBase, PersistWish, Policy};
+use crate::params::{PersistWish, Policy};
 use crate::stages::drivers::Drivers;
 use crate::stages::layers::Layers;
 use crate::stages::plan::Plan;
 use crate::sys::{self, Kind, Sys};
+use offer::Offer;
 use place::Opened;
 use std::fmt;
 
@@ -68,11 +70,11 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
     };
     let found = usable(machine, &layers).and_then(|()| {
         let opened = place::open(machine, plan, drivers, &layers)?;
-        choose(machine, plan, &layers, opened, profile, back)
+        choose(machine, plan, drivers, &layers, opened, profile, back)
     });
     match found {
         Ok((saved, own)) => Ok(Layered { layers, saved, own }),
-        Err(error) if by_name => Err(error),
+        Err(error) if by_name || matches!(error.cause, Cause::OtherBase { .. }) => Err(error),
         Err(error) => {
             machine.warn(&format!("what is written is lost at power-off: {}: {}", error.doing, error.cause));
             Ok(Layered { layers, saved: Vec::new(), own: None })
@@ -93,6 +95,7 @@ fn usable<S: Sys>(machine: &Machine<S>, layers: &Layers) -> Result<()> {
 fn choose<S: Sys>(
     machine: &mut Machine<S>,
     plan: &Plan,
+    drivers: &mut Drivers,
     layers: &Layers,
     opened: Opened,
     profile: &str,
@@ -120,7 +123,12 @@ fn choose<S: Sys>(
             let why = format!("{back} sessions of {profile} are to be left out, and there are {there}");
             return Err(refuse(machine, why));
         }
-        Tip::OtherBase(other) => other_base(machine, plan, layers, &mut record, other, base)?,
+        Tip::OtherBase(other) => {
+            // Where nothing is written the answer could not be remembered: the next boot would ask again.
+            let wish = if may_write { plan.other_base } else { plan.other_base.unasked() };
+            let offer = Offer { other, base, image: &layers.image };
+            offer.settle(machine, drivers, &mut record, wish)?
+        }
     };
     let parent =
         if may_write { merge_the_oldest(machine, &shelf, &mut record, parent, plan.persist_keep)? } else { parent };
@@ -147,47 +155,6 @@ fn choose<S: Sys>(
             Ok((saved, None))
         }
     }
-}
-
-/// What becomes of a profile of another image: the generation that the session stands on.
-fn other_base<S: Sys>(
-    machine: &mut Machine<S>,
-    plan: &Plan,
-    layers: &Layers,
-    record: &mut Generations,
-    other: u32,
-    base: [u8; 32],
-) -> Result<u32> {
-    let was = record.find(other).map(|generation| generation.image.clone()).unwrap_or_default();
-    let how = match plan.other_base {
-        OtherBase::Cancel => {
-            return Err(refuse(
-                machine,
-                format!("it was written over {was}, of which {} is another one", layers.image),
-            ));
-        }
-        OtherBase::Keep => match base::system_files(machine, &record.line(other))? {
-            None => OtherBase::Keep,
-            Some(seen) => {
-                machine.warn(&format!("not kept but forked: {seen} belongs to the image that it was written over"));
-                OtherBase::Fork
-            }
-        },
-        how => how,
-    };
-    let (word, parent) = match how {
-        OtherBase::Keep => ("kept", other),
-        OtherBase::Fresh => ("left alone", 0),
-        _ => ("forked", other),
-    };
-    if how == OtherBase::Keep {
-        record.rebase(other, base);
-    }
-    machine.notice(&format!(
-        "what was saved over {was} is {word} for {}; isolde.persist-base=fork|keep|fresh|cancel chooses",
-        layers.image
-    ));
-    Ok(parent)
 }
 
 /// The record says that the session has begun, before anything of it is there.

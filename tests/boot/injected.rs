@@ -121,6 +121,11 @@ fn in_a_boot_with_a_home_in_a_container_of_its_own() {
 }
 
 #[test]
+fn in_a_boot_that_asks_what_becomes_of_saved_sessions() {
+    fail_everywhere(&super::offer::asked());
+}
+
+#[test]
 fn in_a_boot_of_a_single_image() {
     fail_everywhere(&scenarios::bare_squashfs());
 }

@@ -129,7 +129,9 @@ fn store_mounts(outcome: &Outcome, done: &[&str]) -> Result<(), String> {
             let refused = outcome.end.journal.log(Level::Warning).any(|line| line.contains("/home"));
             let saves =
                 outcome.end.mounted.iter().any(|m| m.options.contains("upperdir=/run/initramfs/isolde/persist/"));
-            if outcome.error.is_none() && !home && !refused && !saves {
+            let gave_up =
+                outcome.end.journal.log(Level::Warning).any(|line| line.contains("this session is in memory"));
+            if outcome.error.is_none() && !home && !refused && !saves && !gave_up {
                 return Err(format!("{line}: mounted for writing, and nothing of it is written"));
             }
         } else if !line.starts_with("mount -t iso9660") && !protected.contains(device) {

@@ -170,6 +170,7 @@ pub fn all() -> Vec<(&'static str, World)> {
             let words = format!("{FINDISO} isolde.persist=work isolde.persist-on=LABEL=KEEP");
             with(machine(&words), [stick.clone(), partition("sdc1", &keep)])
         }),
+        ("persist_over_another_image", super::offer::asked()),
         ("persist_on_vfat_without_an_image", {
             with(machine(&format!("{FINDISO} isolde.persist=work")), [partition("sdb1", &vfat(store()))])
         }),

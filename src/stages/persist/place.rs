@@ -138,7 +138,7 @@ fn fits<S: Sys>(machine: &mut Machine<S>) -> Result<bool> {
         Ok(None) => Ok(true),
         Ok(Some(fault)) => Err(refuse(machine, format!("no layer can be written there: {fault}"))),
         Err(error) => {
-            machine.warn(&format!("this session is in memory: try to write at {at}: {}", Cause::Os(error)));
+            machine.warn(&format!("this session is in memory: probe {at}: {}", Cause::Os(error)));
             Ok(false)
         }
     }

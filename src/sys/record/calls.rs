@@ -265,8 +265,8 @@ impl Sys for Record {
     }
 
     fn open_consoles(&mut self) -> usize {
-        self.devices.consoles_open = true;
-        1
+        self.devices.consoles_open = !self.devices.without_console;
+        usize::from(self.devices.consoles_open)
     }
 
     fn close_consoles(&mut self) {

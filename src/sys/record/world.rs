@@ -36,6 +36,8 @@ pub struct World {
     pub routes: String,
     /// Devices that no driver takes, by modalias.
     pub without_driver: Vec<String>,
+    /// The kernel writes to no console.
+    pub without_console: bool,
     /// Processes of the running system that keep files open.
     pub users: Vec<User>,
     /// Programs of the new root, by path. Others end at once with status 0.

@@ -24,6 +24,7 @@ mod boot {
     pub mod sealed;
     pub mod stores;
     pub mod trust;
+    pub mod unclean;
     pub mod worlds;
 }
 

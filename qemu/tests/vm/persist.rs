@@ -8,6 +8,8 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
+mod unclean;
+
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::small::{self, Guest};
 use crate::common::{Booted, build, folder, machine, stick};
@@ -183,7 +185,8 @@ fn cut_the_power(name: &str, cuts: u64) {
     let mut guest = Guest::boot(&small_machine(name, &image, more));
     assert_eq!(guest.ask("busybox md5sum /saved/* | cmp - /sums && ls /brought | wc -l"), written.to_string());
     let saved = guest.report()["saved_sessions"].as_u64().unwrap();
-    assert!(saved <= 2, "{saved} sessions stay apart");
+    // One more than persist-keep= says: a session without an end is merged once two stand on it.
+    assert!(saved <= 3, "{saved} sessions stay apart");
 }
 
 #[test]

@@ -2,6 +2,10 @@
 
 use super::{Generation, Generations, State};
 
+/// Sessions that have to stand on one without an end before it is merged. The first one above it may be the one in which
+/// somebody finds that it is to be left out, and an unclean session changes no older one until then.
+const SETTLED: usize = 2;
+
 /// What a profile's next session is written above.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tip {
@@ -87,11 +91,11 @@ impl Generations {
     }
 
     /// Sessions that did not come to an end are marked so; gives their numbers. What was begun in this boot, and of what no
-    /// layer is there, never ran.
+    /// layer is there, never ran. A kernel that tells no boot id does not make two boots one.
     pub fn end_the_lost(&mut self, boot: &str, layers: &[u32]) -> Vec<u32> {
         let mut lost = Vec::new();
         for generation in self.all.iter_mut().filter(|generation| generation.state == State::Running) {
-            if generation.boot == boot || !layers.contains(&generation.number) {
+            if (!boot.is_empty() && generation.boot == boot) || !layers.contains(&generation.number) {
                 generation.state = State::Dropped;
             } else {
                 generation.state = State::Unclean;
@@ -109,7 +113,7 @@ impl Generations {
     }
 
     /// The generation of a line that can be merged into its parent while more than `keep` are there: the second from the
-    /// bottom, when nothing else stands on either.
+    /// bottom, when nothing else stands on either. One that did not come to its end stays apart at first ([`SETTLED`]).
     #[must_use]
     pub fn to_merge(&self, tip: u32, keep: usize) -> Option<u32> {
         let line = self.line(tip);
@@ -117,10 +121,15 @@ impl Generations {
         let &second = rest.last()?;
         let children =
             |number: u32| self.all.iter().filter(|g| g.parent == number && g.state != State::Dropped).count();
-        let ended = |number: u32| self.find(number).is_some_and(|g| matches!(g.state, State::Saved | State::Unclean));
+        let ended = |number: u32, above: usize| match self.find(number).map(|generation| generation.state) {
+            Some(State::Unclean) => above >= SETTLED,
+            state => state == Some(State::Saved),
+        };
         let alone = children(bottom) == 1 && (second == tip || children(second) == 1);
         let alike = self.find(bottom).map(|g| (&g.profile, g.base)) == self.find(second).map(|g| (&g.profile, g.base));
-        (line.len() > keep.max(1) && alone && alike && ended(bottom) && ended(second)).then_some(second)
+        let (over_second, over_bottom) = (line.len().saturating_sub(2), line.len().saturating_sub(1));
+        let may = alone && alike && ended(bottom, over_bottom) && ended(second, over_second);
+        (line.len() > keep.max(1) && may).then_some(second)
     }
 
     /// A generation whose layer has been moved into its parent's is gone: what was above it is above its parent now.
@@ -186,6 +195,10 @@ mod tests {
             assert_eq!(record.end_the_lost(boot, layers), [0; 0]);
             assert_eq!(record.find(3).unwrap().state, State::Dropped);
         }
+        record.all.last_mut().unwrap().boot.clear();
+        record.set_state(3, State::Running);
+        assert_eq!(record.end_the_lost("", &[1, 2, 3]), [3], "without boot ids nobody knows");
+        record.set_state(3, State::Dropped);
         assert_eq!(record.tip("p", &BASE, 0), Tip::Above(2));
         assert_eq!(record.deletable(), [3]);
         record.set_state(1, State::Dropped);
@@ -205,6 +218,21 @@ mod tests {
         assert_eq!(record.to_merge(3, 1), Some(3));
         record.set_profile(3, "other");
         assert_eq!(record.to_merge(3, 1), None);
+    }
+
+    #[test]
+    fn one_without_an_end_is_merged_once_two_stand_on_it() {
+        for (lost, line, merged) in [
+            (2, &[(1, 0), (2, 1), (3, 2)][..], None),
+            (2, &[(1, 0), (2, 1), (3, 2), (4, 3)], Some(2)),
+            (1, &[(1, 0), (2, 1)], None),
+            (1, &[(1, 0), (2, 1), (3, 2)], Some(2)),
+            (3, &[(1, 0), (2, 1), (3, 2)], Some(2)),
+        ] {
+            let mut record = record(line);
+            record.set_state(lost, State::Unclean);
+            assert_eq!(record.to_merge(line.last().unwrap().0, 1), merged, "{lost} of {line:?}");
+        }
     }
 
     #[test]

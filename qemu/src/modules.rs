@@ -31,6 +31,8 @@ pub const STORAGE: &str = "virtio_pci virtio_blk virtio_scsi sd_mod sr_mod ahci 
 /// What init has to leave to the real root, for each of [`Machine::other_devices`](crate::machine::Machine), and a keyboard.
 pub const OTHERS: &str = "bochs e1000 virtio_net snd_hda_intel snd_hda_codec_generic";
 const INPUT: &str = "usbhid hid_generic";
+/// What a home on a server is reached by, which the small machine does without.
+pub const NETWORK: &str = "e1000 nfsv4";
 
 /// The release, and the package: kernel and modules come with what it depends on.
 const SUITE: &str = "trixie";
@@ -70,13 +72,24 @@ find . -mindepth 1 | LC_ALL=C sort | cpio -o -H newc -R 0:0 --quiet >"$4"
 /// # Errors
 /// When they have to be made and cannot be.
 pub fn parts() -> Result<Parts> {
-    let names = [STORAGE, OTHERS, INPUT].join(" ");
+    make(&[STORAGE, OTHERS, INPUT].join(" "))
+}
+
+/// The same with [`NETWORK`].
+///
+/// # Errors
+/// As [`parts`].
+pub fn with_network() -> Result<Parts> {
+    make(&[STORAGE, NETWORK].join(" "))
+}
+
+fn make(names: &str) -> Result<Parts> {
     let folder = cached("modules", &format!("{SUITE} {PACKAGE}\n{names}\n{SCRIPT}"), |folder| {
         say("unpacking Debian 13's kernel, once");
         let work = tempfile::tempdir_in(folder).context("a work folder")?;
         unpacked(SUITE, PACKAGE, &work.path().join("packages"))?;
         let mut pack = command("sh");
-        pack.args(["-c", SCRIPT, "sh"]).arg(work.path()).arg(&names);
+        pack.args(["-c", SCRIPT, "sh"]).arg(work.path()).arg(names);
         pack.args([folder.join("vmlinuz"), folder.join("initrd")]);
         run("initrd of modules", &mut pack).map(drop)
     })?;

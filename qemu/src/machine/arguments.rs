@@ -43,6 +43,9 @@ const OTHERS: &[&str] = &[
     "usb-kbd,bus=usb.0",
 ];
 
+/// QEMU's own router: the guest is 10.0.2.15, and this machine's loopback 10.0.2.2.
+const NETWORK: &[&str] = &["-netdev", "user,id=network", "-device", "e1000,netdev=network,romfile="];
+
 /// The machine itself, without its consoles.
 pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) -> Result<Vec<String>> {
     let mut list = words(&[QEMU, "-nodefaults", "-no-user-config", "-display", "none"]);
@@ -87,6 +90,9 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
     // After the disks, some of which name their port on USB.
     if machine.others {
         list.extend(words(OTHERS));
+    }
+    if machine.network {
+        list.extend(words(NETWORK));
     }
     Ok(list)
 }

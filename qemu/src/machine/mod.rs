@@ -144,6 +144,7 @@ pub struct Machine {
     pub(crate) memory: u32,
     pub(crate) processors: u32,
     pub(crate) others: bool,
+    pub(crate) network: bool,
 }
 
 impl Machine {
@@ -172,12 +173,18 @@ impl Machine {
             memory: 1024,
             processors: 2,
             others: false,
+            network: false,
         }
     }
 
     /// With what a computer has besides disks: a screen, two network cards, a sound card, a USB keyboard.
     pub fn other_devices(self) -> Self {
         Self { others: true, ..self }
+    }
+
+    /// With a network card that reaches this machine's own loopback at 10.0.2.2.
+    pub fn network(self) -> Self {
+        Self { network: true, ..self }
     }
 
     /// With one disk more.

@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 
+mod nfs;
+
 use crate::common::small::{BOOT, Guest, machine};
 use crate::common::{build, folder, isolde};
 use isolde_qemu::families::{Format, root};

@@ -227,6 +227,8 @@ pub enum Op {
         /// Where the present root will be, below the folder.
         old: &'static str,
     },
+    /// Swap space of that many bytes in compressed memory, on a new device. Nobody can switch it off.
+    ZramSwap(u64),
     /// Makes the new root the root: `chdir`, `mount --move . /`, `chroot .`, as switch_root(8) does.
     SwitchRoot,
 }
@@ -269,6 +271,7 @@ impl fmt::Display for Op {
             Op::Release(name) => write!(f, "dmsetup remove --deferred {}", Quoted(name)),
             Op::EmptyInitramfs => f.write_str("empty the initramfs"),
             Op::PivotRoot { new, old } => write!(f, "pivot_root {new} {old}"),
+            Op::ZramSwap(size) => write!(f, "swapon zram ({size} bytes)"),
             Op::SwitchRoot => write!(f, "switch_root {NEW_ROOT}"),
         }
     }

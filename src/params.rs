@@ -3,10 +3,13 @@
 //! `cmdline-spec.md` is normative and has one section per row; `tests/spec.rs` fails when the two differ. A new
 //! parameter is one row here, one field of [`Cmdline`], and one section there.
 
+mod size;
 mod wishes;
 
+pub use size::Size;
+pub(crate) use size::size;
 pub use wishes::{
-    Extras, HomeWish, LeaseWish, OnCorruption, OnFail, OtherBase, PersistWish, Policy, Session, Size, ToRam, Verbosity,
+    Extras, HomeWish, LeaseWish, OnCorruption, OnFail, OtherBase, PersistWish, Policy, Session, ToRam, Verbosity,
 };
 
 use crate::formats::generations::is_profile;
@@ -48,6 +51,7 @@ pub struct Cmdline {
     pub(crate) on_corruption: Option<OnCorruption>,
     pub(crate) to_ram: Option<ToRam>,
     pub(crate) overlay_size: Option<Size>,
+    pub(crate) zram: Option<Size>,
     pub(crate) persist: Option<PersistWish>,
     pub(crate) other_base: Option<OtherBase>,
     pub(crate) persist_keep: Option<u64>,
@@ -146,10 +150,19 @@ pub const PARAMS: &[Param] = &[
     Param {
         key: "isolde.overlay-size",
         form: "SIZE[K|M|G]|PERCENT%",
-        default: "50%",
+        default: "50%, and half of isolde.zram",
         set: |c, v| {
             c.overlay_size = size(v);
             c.overlay_size.is_some()
+        },
+    },
+    Param {
+        key: "isolde.zram",
+        form: "SIZE[K|M|G]|PERCENT%|no",
+        default: "no",
+        set: |c, v| {
+            c.zram = size(v);
+            c.zram.is_some() || v == "no"
         },
     },
     Param {
@@ -393,19 +406,6 @@ fn bytes(value: &str) -> Option<u64> {
     }
 }
 
-/// 1 to 100 per cent, or bytes with an optional binary unit.
-pub(crate) fn size(value: &str) -> Option<Size> {
-    if let Some(share) = value.strip_suffix('%') {
-        return share.parse().ok().filter(|n| (1..=100).contains(n)).map(Size::Percent);
-    }
-    let units = [('k', 10), ('m', 20), ('g', 30)];
-    let unit =
-        units.iter().find_map(|(unit, shift)| Some((value.strip_suffix([*unit, unit.to_ascii_uppercase()])?, *shift)));
-    let (digits, shift) = unit.unwrap_or((value, 0));
-    let bytes = digits.parse::<u64>().ok().and_then(|n| n.checked_mul(1 << shift));
-    bytes.filter(|n| *n > 0).map(Size::Bytes)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -420,16 +420,6 @@ mod tests {
     fn no_name_stands_twice() {
         for (n, param) in PARAMS.iter().enumerate() {
             assert!(PARAMS.iter().skip(n + 1).all(|other| other.key != param.key), "{}", param.key);
-        }
-    }
-
-    #[test]
-    fn sizes() {
-        assert_eq!(size("50%"), Some(Size::Percent(50)));
-        assert_eq!(size("2G"), Some(Size::Bytes(2 << 30)));
-        assert_eq!(size("4096"), Some(Size::Bytes(4096)));
-        for bad in ["", "%", "0%", "101%", "0", "-1", "1T", "99999999999G", "1.5G"] {
-            assert_eq!(size(bad), None, "{bad}");
         }
     }
 }

@@ -26,6 +26,7 @@ mod boot {
     pub mod trust;
     pub mod unclean;
     pub mod worlds;
+    pub mod zram;
 }
 
 use boot::{harness, invariants, scenarios};

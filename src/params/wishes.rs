@@ -3,24 +3,6 @@
 use crate::source::{Share, StoreSpec};
 use std::fmt;
 
-/// How much memory the writable layer may take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Size {
-    /// Per cent of the memory, 1 to 100.
-    Percent(u8),
-    /// Bytes.
-    Bytes(u64),
-}
-
-impl fmt::Display for Size {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Size::Percent(share) => write!(f, "{share}%"),
-            Size::Bytes(bytes) => write!(f, "{bytes}"),
-        }
-    }
-}
-
 /// How strictly proof is asked for of what the store holds, the weakest first: of several wishes the greatest counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Policy {

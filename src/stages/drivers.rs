@@ -9,6 +9,7 @@
 mod catalogue;
 mod order;
 mod wishes;
+mod zram;
 
 use crate::error::{Cause, Result};
 use crate::machine::Machine;

@@ -44,8 +44,10 @@ pub struct Plan {
     pub digest: Option<[u8; 32]>,
     /// Whether what is booted is copied to memory first.
     pub to_ram: ToRam,
-    /// Size of the tmpfs that takes all writes.
-    pub overlay_size: Size,
+    /// Size of the tmpfs that takes all writes; `None` for half of the memory, and more where `zram` is.
+    pub overlay_size: Option<Size>,
+    /// Size of the swap space in compressed memory.
+    pub zram: Option<Size>,
     /// Whether what is written outlives the boot.
     pub persist: PersistWish,
     /// What becomes of a profile of another image.
@@ -108,8 +110,8 @@ pub fn decide(cmdline: &Cmdline) -> Result<Plan> {
         on_corruption: c.on_corruption.unwrap_or_default(),
         digest: c.blake3,
         to_ram: c.to_ram.unwrap_or_else(|| to_ram(&c.dialects)),
-        // The half is what live-boot and tmpfs itself take.
-        overlay_size: c.overlay_size.or_else(|| overlay_size(&c.dialects)).unwrap_or(Size::Percent(50)),
+        overlay_size: c.overlay_size.or_else(|| overlay_size(&c.dialects)),
+        zram: c.zram,
         persist: match c.persist {
             _ if pristine => PersistWish::No,
             Some(wish) => wish,

@@ -7,6 +7,7 @@
 //! Fails   when the overlay cannot be mounted, or no init is in it.
 
 mod volumes;
+mod zram;
 
 use crate::corruption::Sealed;
 use crate::error::{Cause, Result};
@@ -34,6 +35,8 @@ pub struct Root {
     pub(super) layers: Layers,
     pub(super) init: String,
     pub(super) overlay_size: Size,
+    /// Bytes of the swap space in compressed memory, where there is one.
+    pub(super) zram: Option<u64>,
     /// The session that is written to; `None` for memory.
     pub(super) session: Option<u32>,
     /// How many saved sessions are below it.
@@ -45,7 +48,10 @@ impl fmt::Display for Root {
         let layers = self.layers.layers.len() + self.saved;
         match self.session {
             Some(session) => write!(f, "{layers} layers below session {session}"),
-            None => write!(f, "{layers} layers below a tmpfs of {}", self.overlay_size),
+            None => {
+                write!(f, "{layers} layers below a tmpfs of {}", self.overlay_size)?;
+                self.zram.map_or(Ok(()), |bytes| write!(f, ", with {bytes} bytes of zram"))
+            }
         }
     }
 }
@@ -53,7 +59,9 @@ impl fmt::Display for Root {
 /// Assembles the root.
 pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers, from: Layered) -> Result<Root> {
     drivers.file_system(machine, "overlay")?;
-    let ops = overlay(&from, plan.overlay_size).map_err(|cause| machine.error("stack the layers", cause))?;
+    let zram = zram::make(machine, plan.zram, drivers, &from);
+    let overlay_size = plan.overlay_size.unwrap_or_else(|| zram::size_of_tmpfs(machine, zram));
+    let ops = overlay(&from, overlay_size).map_err(|cause| machine.error("stack the layers", cause))?;
     machine.apply(&ops)?;
     // Beside the layers of all sessions, or in memory.
     let beside = Place::at(if from.own.is_some() { PERSIST } else { from.layers.layout.upper_mount });
@@ -72,7 +80,7 @@ pub fn assemble<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Dri
             machine.best_effort(&op, "a damaged block is named by the kernel's number only");
         }
     }
-    Ok(Root { layers, init, overlay_size: plan.overlay_size, session, saved })
+    Ok(Root { layers, init, overlay_size, zram, session, saved })
 }
 
 /// What is written to, the overlay, and the store in it. Pure.

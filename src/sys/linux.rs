@@ -1,5 +1,6 @@
 //! The real kernel. Each method is a few system calls; nothing is decided here.
 
+mod binding;
 mod blockdev;
 mod console;
 mod devices;
@@ -16,14 +17,15 @@ mod process;
 mod uevents;
 mod upper;
 mod users;
+mod zram;
 
 use super::{Advise, BlockDevice, End, Entry, Event, Halt, Kind, Level, Space, Sys, User};
 use crate::formats::ReadAt;
-use crate::op::{Ids, ImageMount, Mapping, NEW_ROOT, Op, Place, Program, Verity};
+use crate::op::{ImageMount, Mapping, NEW_ROOT, Op, Place, Program, Verity};
 use rustix::event::{PollFd, poll};
 use rustix::fs::{Advice, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{MountFlags, MoveMountFlags, UnmountFlags};
 use std::convert::Infallible;
 use std::ffi::{CString, OsString};
 use std::fs::File;
@@ -267,8 +269,8 @@ impl Sys for Linux {
                 rustix::mount::mount(source.as_str(), target.path(), fstype.as_str(), *flags, options.as_c_str())?;
                 Ok(())
             }
-            Op::Bind { source, target, flags } => bind(source, target, *flags, None),
-            Op::BindMapped { source, target, flags, ids } => bind(source, target, *flags, Some(ids)),
+            Op::Bind { source, target, flags } => binding::bind(source, target, *flags, None),
+            Op::BindMapped { source, target, flags, ids } => binding::bind(source, target, *flags, Some(ids)),
             Op::Move { source, target } => {
                 let (source, target) = (paths::open(source, OFlags::PATH)?, paths::open(target, OFlags::PATH)?);
                 let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
@@ -311,6 +313,7 @@ impl Sys for Linux {
             Op::PivotRoot { new, old } => {
                 Ok(rustix::process::pivot_root(*new, *old).and_then(|()| rustix::process::chdir("/"))?)
             }
+            Op::ZramSwap(size) => zram::swap(*size),
             Op::SwitchRoot => initramfs::switch_root(),
         }
     }
@@ -386,25 +389,4 @@ fn install(at: &Place) -> io::Result<()> {
     let mut copy = File::from(paths::open(at, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?);
     io::copy(&mut own, &mut copy)?;
     Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o755))?)
-}
-
-/// `open_tree(2)` with OPEN_TREE_CLONE, then `move_mount(2)`: no path is looked up twice. The flags take a remount,
-/// because a bind mount inherits its own from its source.
-///
-/// Owners are mapped before anybody can see the mount: later the kernel refuses it.
-fn bind(source: &Place, target: &Place, flags: MountFlags, ids: Option<&Ids>) -> io::Result<()> {
-    let source = paths::open(source, OFlags::PATH)?;
-    let clone = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-    let tree = rustix::mount::open_tree(source.as_fd(), "", clone)?;
-    if let Some(ids) = ids {
-        idmap::set(&tree, ids)?;
-    }
-    let onto = paths::open(target, OFlags::PATH)?;
-    let empty = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(tree.as_fd(), "", onto.as_fd(), "", empty)?;
-    if !flags.is_empty() {
-        let mounted = paths::mount_target(target)?;
-        rustix::mount::mount_remount(mounted.path(), MountFlags::BIND | flags, c"")?;
-    }
-    Ok(())
 }

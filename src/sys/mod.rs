@@ -343,9 +343,18 @@ pub fn read<S: Sys>(sys: &S, at: &Place, limit: u64) -> io::Result<Vec<u8>> {
 
 /// Bytes of memory that are free without swapping (MemAvailable in proc_meminfo(5)).
 pub fn available_memory<S: Sys>(sys: &S) -> Option<u64> {
+    memory(sys, "MemAvailable:")
+}
+
+/// Bytes of memory that the kernel has for itself and for programs (MemTotal).
+pub fn total_memory<S: Sys>(sys: &S) -> Option<u64> {
+    memory(sys, "MemTotal:")
+}
+
+fn memory<S: Sys>(sys: &S, name: &str) -> Option<u64> {
     let text = read(sys, &Place::at("/proc/meminfo"), 1 << 16).ok()?;
     let text = String::from_utf8_lossy(&text);
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
     line.split_whitespace().next()?.parse::<u64>().ok()?.checked_mul(1024)
 }
 

@@ -240,12 +240,14 @@ impl Record {
         }
     }
 
-    /// /sys/module/NAME/initstate of what is loaded (kernel: Documentation/ABI/testing/sysfs-module).
+    /// /sys/module/NAME/initstate of what is loaded (kernel: Documentation/ABI/testing/sysfs-module), and where zram devices are
+    /// made.
     fn show_modules(&mut self) {
         let loaded: Vec<String> = self.devices.loaded().map(str::to_owned).collect();
         let Some(sysfs) = self.sysfs.and_then(|system| self.space.system_mut(system)) else { return };
         let tree = std::mem::take(&mut sysfs.tree);
-        sysfs.tree = loaded.iter().fold(tree, |tree, name| tree.file(&format!("module/{name}/initstate"), "live\n"));
+        let tree = loaded.iter().fold(tree, |tree, name| tree.file(&format!("module/{name}/initstate"), "live\n"));
+        sysfs.tree = if self.devices.knows("zram") { tree.file("class/zram-control/hot_add", "1\n") } else { tree };
     }
 
     fn proc_tree(&self) -> Tree {
@@ -344,6 +346,10 @@ impl Record {
         self.attached.remove(name).map(drop).ok_or(Errno::NXIO.into())
     }
 
+    fn zram_swap(&self) -> io::Result<()> {
+        if self.devices.knows("zram") { Ok(()) } else { Err(Errno::NOENT.into()) }
+    }
+
     fn set_read_only(&mut self, device: &str, read_only: bool) -> io::Result<()> {
         let node = self.space.locate(&Place::at(device))?;
         let Some(Node::Block(name)) = self.space.node(&node) else { return Err(Errno::NOTTY.into()) };
@@ -430,6 +436,7 @@ impl Record {
             Op::Release(name) => self.release(name),
             Op::EmptyInitramfs => self.space.empty_initramfs(),
             Op::PivotRoot { new, old } => self.space.pivot_root(new, old),
+            Op::ZramSwap(_) => self.zram_swap(),
             Op::SwitchRoot => self.space.switch_root(),
         }
     }

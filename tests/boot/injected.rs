@@ -126,6 +126,11 @@ fn in_a_boot_that_asks_what_becomes_of_saved_sessions() {
 }
 
 #[test]
+fn in_a_boot_with_compressed_memory() {
+    fail_everywhere(&super::zram::world("isolde.zram=100%"));
+}
+
+#[test]
 fn in_a_boot_of_a_single_image() {
     fail_everywhere(&scenarios::bare_squashfs());
 }

@@ -34,6 +34,8 @@ pub const ROWS: &[Row] = &[
     Row("drivers/md/dm-bufio", &[], &[], &[]),
     Row("drivers/md/dm-verity", &["dm_bufio", "dm_mod"], &[], &["dm-verity"]),
     Row("fs/overlayfs/overlay", &[], &["fs-overlay"], &["overlay"]),
+    Row("mm/zsmalloc", &[], &[], &[]),
+    Row("drivers/block/zram/zram", &["zsmalloc"], &["devname:zram"], &["zram"]),
 ];
 
 impl Row {
@@ -70,6 +72,11 @@ pub fn with_index(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
 /// The tree with the modules and their index where `isolde mkinitrd` puts them.
 pub fn with_bridge(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
     indexed(tree, "isolde/modules", keep)
+}
+
+/// A root whose /lib is a link, with the modules and their index.
+pub fn in_a_root(tree: Tree, keep: impl Fn(&str) -> bool) -> Tree {
+    indexed(tree, "usr/lib/modules", keep)
 }
 
 fn files(mut tree: Tree, folder: &str, keep: impl Fn(&str) -> bool) -> Tree {

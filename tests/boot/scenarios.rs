@@ -146,6 +146,7 @@ pub fn all() -> Vec<(&'static str, World)> {
             with(machine(FINDISO), [arrival])
         }),
         ("home_image_on_vfat", home_image_on_vfat()),
+        ("writes_in_compressed_memory", super::zram::world("isolde.zram=50%")),
         ("persist_for_the_first_time", with(machine(&format!("{FINDISO} isolde.persist=work")), [stick.clone()])),
         ("persist_in_an_image_on_vfat", {
             let image = Content::image(&Medium::new("ext4", Tree::new().directory("lost+found")));

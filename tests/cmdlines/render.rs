@@ -61,6 +61,7 @@ fn lines(plan: Plan) -> Vec<String> {
         digest,
         to_ram,
         overlay_size,
+        zram,
         persist,
         other_base,
         persist_keep,
@@ -98,7 +99,8 @@ fn lines(plan: Plan) -> Vec<String> {
     add(manifest_min != usual.manifest_min, "manifest-min", manifest_min.to_string());
     add(on_corruption != usual.on_corruption, "oncorruption", on_corruption.word().to_owned());
     add(to_ram != usual.to_ram, "toram", to_ram.word().to_owned());
-    add(overlay_size != usual.overlay_size, "overlay-size", overlay_size.to_string());
+    add(overlay_size.is_some(), "overlay-size", overlay_size.map(|size| size.to_string()).unwrap_or_default());
+    add(zram.is_some(), "zram", zram.map(|size| size.to_string()).unwrap_or_default());
     add(persist != usual.persist, "persist", persist.to_string());
     add(other_base != usual.other_base, "persist-base", other_base.word().to_owned());
     add(persist_keep != usual.persist_keep, "persist-keep", persist_keep.to_string());

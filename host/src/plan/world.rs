@@ -16,7 +16,7 @@ use isolde::sys::record::World;
 use std::path::{Path, PathBuf};
 
 /// What init mounts without a module. The code pages are those of FAT's names.
-const BUILT_IN: [&str; 15] = [
+const BUILT_IN: [&str; 16] = [
     "ext4",
     "vfat",
     "exfat",
@@ -32,6 +32,7 @@ const BUILT_IN: [&str; 15] = [
     "loop",
     "nls_cp437",
     "nls_ascii",
+    "zram",
 ];
 
 /// The machine, and what is assumed about it.

@@ -69,6 +69,16 @@ impl Catalogue {
         Catalogue { folders: places.map(|at| Folder::read(machine, at)).collect() }
     }
 
+    /// Looks at the modules of a mounted image too, after all others.
+    pub(super) fn add_image<S: Sys>(&mut self, machine: &mut Machine<S>, root: &str) {
+        // The last one is the distribution's place.
+        let at = self.folders.last().map(|stock| [root, &stock.at].concat());
+        if let Some(at) = at.filter(|at| matches!(machine.sys().kind(&Place::at(at)), Ok(Some(Kind::Directory)))) {
+            let stock = self.folders.len().saturating_sub(1);
+            self.folders.insert(stock, Folder::read(machine, at));
+        }
+    }
+
     /// Where modules were looked for, in words.
     pub(super) fn searched(&self) -> String {
         let places: Vec<&str> = self.folders.iter().map(|folder| folder.at.as_str()).collect();

@@ -79,7 +79,9 @@ impl Devices {
             format!("{}\t{name}\n", if nodev { "nodev" } else { "" })
         };
         let other = ["nls_", "dm-"];
-        let is_one = |name: &&String| name.as_str() != "loop" && !other.iter().any(|kind| name.starts_with(kind));
+        let is_one = |name: &&String| {
+            !matches!(name.as_str(), "loop" | "zram") && !other.iter().any(|kind| name.starts_with(kind))
+        };
         self.known.iter().filter(is_one).map(line).collect()
     }
 

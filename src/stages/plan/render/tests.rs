@@ -155,7 +155,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let persist = prop_oneof![Just(PersistWish::No), Just(PersistWish::IfThere), profile];
     let saves = (persist, other_base, 0_usize..=100, session, prop::option::of(device()), prop::option::of(1_u64..));
     let to_ram = prop::sample::select(ToRam::WORDS.to_vec()).prop_map(|(_, wish)| wish);
-    let limits = (seconds(), trust, (to_ram, size()), seconds());
+    let limits = (seconds(), trust, (to_ram, prop::option::of(size()), prop::option::of(size())), seconds());
     let opens = (luks(), prop::option::of(text().prop_map(|path| format!("/{path}"))), lvm());
     let adds = (extras(), homes(), extras(), prop::option::of(text()), any::<bool>(), any::<bool>());
     let all = (what, limits, adds, opens, saves);
@@ -163,7 +163,7 @@ fn plans() -> impl Strategy<Value = Plan> {
         let (persist, other_base, persist_keep, session, persist_on, persist_size) = saves;
         let (luks, luks_key, lvm) = opens;
         let (store, path, words, digest) = what;
-        let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size), program_limit) = limits;
+        let (wait, (policy, manifest_min, on_corruption), (to_ram, overlay_size, zram), program_limit) = limits;
         let (extensions, (home, home_user, home_lease), customize, init, delegate, debug) = adds;
         let verbosity = if debug { Verbosity::Debug } else { Verbosity::Info };
         let image = path.map_or(ImageSpec::Medium, ImageSpec::File);
@@ -184,6 +184,7 @@ fn plans() -> impl Strategy<Value = Plan> {
             digest,
             to_ram,
             overlay_size,
+            zram,
             persist,
             other_base,
             persist_keep,

@@ -29,3 +29,4 @@ mod shipped;
 mod stick;
 mod stores;
 mod trust;
+mod zram;

@@ -159,11 +159,16 @@ impl Bench {
         Ok(bench)
     }
 
-    /// The machine for one boot of a contender.
+    /// The machine for one boot of a contender, which is recorded.
     pub fn machine(&self, contender: Contender) -> Machine {
+        self.machine_with(contender, trace::WORDS)
+    }
+
+    /// The same with other kernel words.
+    pub fn machine_with(&self, contender: Contender, words: &str) -> Machine {
         let iso = if contender.is_debian() { &self.debian } else { &self.fedora };
         let mut initrds = vec![iso.initrd.as_path()];
-        let mut words = format!("{} {} {}", trace::WORDS, self.words, iso.stock_words(&place(iso)));
+        let mut words = format!("{words} {} {}", self.words, iso.stock_words(&place(iso)));
         if contender.is_isolde() && contender != Contender::IsoldeSearch {
             words = format!("{words} isolde.store=UUID={UUID}");
         }

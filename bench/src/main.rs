@@ -6,6 +6,7 @@ mod contender;
 mod hashing;
 mod results;
 mod sealing;
+mod shutdown;
 mod statistics;
 mod targets;
 mod trace;
@@ -33,7 +34,7 @@ struct Cli {
     /// Kernel words that every contender gets besides those of its medium's menu.
     #[arg(long, default_value = "quiet")]
     words: String,
-    /// Only these contenders.
+    /// Only these contenders, and only their boots.
     #[arg(long, value_enum, value_delimiter = ',')]
     only: Vec<Contender>,
     /// Leave out a part of the benchmark.
@@ -71,6 +72,8 @@ enum Part {
     Hashing,
     /// The sealing
     Sealing,
+    /// The way out
+    Shutdown,
 }
 
 impl Bus {
@@ -107,13 +110,24 @@ fn main() -> Result<()> {
         eprintln!("sealing 1 GiB, {} rounds …", hashing::ROUNDS);
         results.sealing = sealing::measure(&work)?;
     }
-    if !cli.skip.contains(&Part::Boots) {
+    let boots = !cli.skip.contains(&Part::Boots);
+    let stops = !cli.skip.contains(&Part::Shutdown) && cli.only.is_empty();
+    if boots || stops {
         let init = cli.init.clone().unwrap_or_else(|| beside("isolde-init"));
         let floor = cli.floor.clone().unwrap_or_else(|| beside("isolde-floor"));
-        let contenders = if cli.only.is_empty() { Contender::value_variants().to_vec() } else { cli.only.clone() };
+        let contenders = match (boots, cli.only.as_slice()) {
+            (false, _) => shutdown::CONTENDERS.to_vec(),
+            (true, []) => Contender::value_variants().to_vec(),
+            (true, only) => only.to_vec(),
+        };
         let bench = Bench::prepare(&work, &init, &floor, &contenders, cli.bus, &cli.words)?;
-        results.sizes = bench.sizes()?;
-        results.series = boots(&bench, &contenders, cli.runs)?;
+        if boots {
+            results.sizes = bench.sizes()?;
+            results.series = all_boots(&bench, &contenders, cli.runs)?;
+        }
+        if stops {
+            results.stops = shutdown::measure(&bench, cli.runs)?;
+        }
     }
     print!("{results}");
     if let Some(path) = &cli.json {
@@ -124,7 +138,7 @@ fn main() -> Result<()> {
 }
 
 /// All boots, the contenders alternating, so that a machine that becomes slower or faster meanwhile does so for all.
-fn boots(bench: &Bench, contenders: &[Contender], runs: u32) -> Result<Vec<Series>> {
+fn all_boots(bench: &Bench, contenders: &[Contender], runs: u32) -> Result<Vec<Series>> {
     let mut series: Vec<Series> = contenders.iter().map(|&contender| Series::new(contender)).collect();
     for run in 1..=runs {
         for one in &mut series {

@@ -10,6 +10,7 @@ use crate::cache::State;
 use crate::contender::Contender;
 use crate::hashing::{Hashing, Speed};
 use crate::sealing::Sealing;
+use crate::shutdown::Stops;
 use crate::statistics::Spread;
 use crate::targets::{Target, targets};
 
@@ -26,6 +27,8 @@ pub struct Results {
     pub series: Vec<Series>,
     /// Sizes, when Isolde took part.
     pub sizes: Option<Sizes>,
+    /// The ways out by contender; nothing when they were left out.
+    pub stops: Vec<Stops>,
     /// Hashing, unless left out.
     pub hashing: Option<Hashing>,
     /// Sealing in both states; nothing when it was left out.
@@ -85,7 +88,8 @@ impl Results {
     pub fn new(bus: &str, words: &str) -> Self {
         let machine = machine(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default());
         let (bus, words) = (bus.to_owned(), words.to_owned());
-        Self { machine, bus, words, series: Vec::new(), sizes: None, hashing: None, sealing: Vec::new() }
+        let (series, stops, sealing) = (Vec::new(), Vec::new(), Vec::new());
+        Self { machine, bus, words, series, sizes: None, stops, hashing: None, sealing }
     }
 
     /// Median of a contender, when it was measured.
@@ -96,6 +100,11 @@ impl Results {
     /// The same from the kernel's start on.
     pub fn median_from_kernel(&self, contender: Contender) -> Option<f64> {
         Some(self.series.iter().find(|series| series.contender == contender)?.spread_from_kernel()?.median)
+    }
+
+    /// The ways out of a contender, when they were measured.
+    pub fn stops(&self, contender: Contender) -> Option<&Stops> {
+        self.stops.iter().find(|stops| stops.contender == contender)
     }
 
     /// The highest peak of process 1 in all boots of Isolde, in KiB; nothing when no report had it.
@@ -138,6 +147,16 @@ impl fmt::Display for Results {
         }
         if let Some(Sizes { standalone: Some(standalone), second_initrd, stock, .. }) = self.sizes {
             writeln!(f, "initrds, bytes: standalone {standalone}; the ISO's own {stock} and ours {second_initrd}")?;
+        }
+        if !self.stops.is_empty() {
+            writeln!(f, "\n{:<26} {:>8} {:>8} {:>8}   left in use", "power-off, s", "median", "min", "max")?;
+            for stops in &self.stops {
+                if let (Some(Spread { median, min, max }), Some(loops)) = (stops.spread(), stops.loops_left()) {
+                    let (name, store) =
+                        (stops.contender.to_string(), if stops.store_left() { ", the store" } else { "" });
+                    writeln!(f, "{name:<26} {median:8.3} {min:8.3} {max:8.3}   {loops} loops{store}")?;
+                }
+            }
         }
         if let Some(hashing) = &self.hashing {
             type Select = fn(&Speed) -> Option<Spread>;

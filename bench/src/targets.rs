@@ -29,6 +29,8 @@ const OF_THE_DISK: f64 = 0.95;
 const ABOVE_COPY: f64 = 1.1;
 /// How many times the boot without a check.
 const ABOVE_UNCHECKED: f64 = 1.05;
+/// Seconds that the way out may take longer than live-boot's.
+const LATER: f64 = 0.5;
 /// How many times faster on all threads than on one, for each thread: what is left after memory is shared.
 const SCALING: f64 = 0.7;
 
@@ -59,6 +61,9 @@ pub fn targets(results: &Results) -> Vec<Target> {
         let sealing = results.sealing.iter().find(|sealing| sealing.state == state)?;
         Some(sealing.seal.median / sealing.cp.median)
     };
+    let stops = |contender: Contender| results.stops(contender)?.spread();
+    let later = || Some(stops(Contender::IsoldeDebian)?.median - stops(Contender::LiveBoot)?.median);
+    let ours = results.stops(Contender::IsoldeDebian);
     let peak = results.peak_rss_kib().map(|kib| kib * 1024);
     [
         at_least("live-boot / isolde-debian", FASTER_THAN_PEERS, ratio(Contender::LiveBoot, Contender::IsoldeDebian)),
@@ -70,6 +75,9 @@ pub fn targets(results: &Results) -> Vec<Target> {
             ABOVE_UNCHECKED,
             ratio(Contender::IsoldeVerity, Contender::IsoldeDebian),
         ),
+        at_most("power-off: isolde − live-boot, s", LATER, later()),
+        none("loops left at the end", ours.and_then(|stops| stops.loops_left())),
+        none("stores left at the end", ours.map(|stops| usize::from(stops.store_left()))),
         bytes("init", INIT, results.sizes.map(|sizes| sizes.init)),
         bytes("second initrd, compressed", SECOND_INITRD, results.sizes.map(|sizes| sizes.second_initrd)),
         bytes("peak memory of process 1", PEAK, peak),
@@ -111,6 +119,11 @@ fn at_most(name: &'static str, wanted: f64, seen: Option<f64>) -> Option<Target>
     Some(Target { name, wanted: format!("≤ {wanted:.2}"), seen: format!("{seen:.2}"), met: seen <= wanted })
 }
 
+fn none(name: &'static str, seen: Option<usize>) -> Option<Target> {
+    let seen = seen?;
+    Some(Target { name, wanted: "0".to_owned(), seen: seen.to_string(), met: seen == 0 })
+}
+
 fn bytes(name: &'static str, wanted: u64, seen: Option<u64>) -> Option<Target> {
     let seen = seen?;
     Some(Target { name, wanted: format!("≤ {wanted} B"), seen: format!("{seen} B"), met: seen <= wanted })
@@ -123,6 +136,7 @@ mod tests {
     use crate::hashing::{Hashing, Speed};
     use crate::results::{Series, Sizes};
     use crate::sealing::Sealing;
+    use crate::shutdown::{Stop, Stops};
     use crate::statistics::Spread;
 
     fn series(contender: Contender, seconds: f64, peak_rss_kib: Option<u64>) -> Series {
@@ -183,6 +197,26 @@ mod tests {
             ("seal / cp, warm", "1.20", false),
         ];
         assert_eq!(seen, wanted.map(|(name, seen, met)| (name, seen.to_owned(), met)));
+    }
+
+    #[test]
+    fn the_way_out_is_later_by_so_much_and_leaves_nothing() {
+        let stops = |contender, all: &[(f64, usize, bool)]| Stops {
+            contender,
+            stops: all
+                .iter()
+                .map(|&(seconds, loops_left, store_left)| Stop { seconds, loops: 2, loops_left, store_left })
+                .collect(),
+        };
+        let mut results = Results::new("virtio", "quiet");
+        let live_boot = stops(Contender::LiveBoot, &[(5.0, 2, true)]);
+        results.stops = vec![live_boot.clone(), stops(Contender::IsoldeDebian, &[(5.25, 0, false)])];
+        let seen = |results: &Results| -> Vec<_> {
+            targets(results).into_iter().map(|target| (target.seen, target.met)).collect()
+        };
+        assert_eq!(seen(&results), [("0.25", true), ("0", true), ("0", true)].map(|(s, met)| (s.to_owned(), met)));
+        results.stops = vec![live_boot, stops(Contender::IsoldeDebian, &[(6.0, 0, false), (6.0, 1, true)])];
+        assert_eq!(seen(&results), [("1.00", false), ("1", false), ("1", false)].map(|(s, met)| (s.to_owned(), met)));
     }
 
     #[test]

@@ -52,8 +52,8 @@ prepare >"$ahead" 2>&1 &
 step "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 # Without the virtual machines: milliseconds to seconds.
 tests --workspace --exclude isolde-qemu
-# With them: init as it is shipped, real systems, real firmware.
-tests --package isolde-qemu -- "$@"
+# With them: init as it is shipped, real systems, real firmware. One more than there are processors, as machines also wait.
+tests --package isolde-qemu -- --test-threads $(($(nproc) + 1)) "$@"
 
 [ "$failed" = 0 ] || cat "$ahead"
 echo "$passed passed, $failed failed"

@@ -35,12 +35,14 @@ fn slax_finds_the_file_on_the_store() {
 }
 
 #[test]
+#[ignore = "long: slax takes the same way"]
 fn porteus_finds_the_file_on_the_store() {
     let (_, found) = delegated("porteus", &["000-kernel", "001-core", "000-mine", "firefox"]);
     assert_eq!(found, ["store /dev/vda1", "data /mnt/isoloop/porteus"]);
 }
 
 #[test]
+#[ignore = "long: slax takes the same way"]
 fn slackware_scans_all_devices() {
     let (_, found) = delegated("slackware", &["0010-a", "0099-zzzconf", "0001-addon", "0050-nvidia"]);
     assert_eq!(found, ["store /dev/vda1", "data /mnt/livemedia/liveslak"]);
@@ -118,6 +120,7 @@ fn a_delegate_without_its_init_is_refused() {
 }
 
 #[test]
+#[ignore = "long: live-boot itself takes two minutes"]
 fn the_last_resort_is_the_stock_boot() {
     let wish = Wish::new("live-boot").rdinit().words("isolde.verify=require isolde.onfail=delegate");
     let mut guest = wish.boot();

@@ -1,7 +1,7 @@
 # Each target is a line or two over cargo. `make demo` and `make test` are all that a new machine needs.
 #
 #   make demo [FIRMWARE=uefi] [ISO=/path/to.iso]   boot a live system from a stick, in a virtual machine
-#   make test                                      the tests, in half an hour; the last line counts
+#   make test                                      the tests, in under half an hour; the last line counts
 #   make test-long                                 the same and the long ones: more whole distributions, three times as long
 #   make bench [BENCH="--runs 9 --bus usb"]        measure against live-boot, dracut and the floor
 #   make lint                                      formatting and lints

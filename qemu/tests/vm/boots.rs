@@ -81,6 +81,7 @@ fn debian_from_btrfs_by_identity_with_the_rdinit_form() {
 }
 
 #[test]
+#[ignore = "long: the saved sessions boot the same ISO in every run"]
 fn the_fedora_layout_with_a_nested_root() {
     let iso = fixtures::fedora_like().unwrap();
     let path = "/boot/iso/fedora.iso";
@@ -100,6 +101,7 @@ fn the_fedora_layout_with_a_nested_root() {
 }
 
 #[test]
+#[ignore = "long: a whole Debian; small systems have the medium itself"]
 fn an_iso_written_to_the_device_as_it_is() {
     let iso = fixtures::debian().unwrap();
     let machine =

@@ -25,9 +25,9 @@ use std::time::Duration;
 
 /// Where the small medium is on the stores.
 const ISO: &str = "/small.iso";
-/// How many times the power is cut; with many more where there is time.
-const CUTS: u64 = 8;
-const MANY_CUTS: u64 = 200;
+/// How many times the power is cut, and how many times more in each of four long tests, which are 200 together.
+const CUTS: u64 = 5;
+const MORE_CUTS: u64 = 50;
 
 fn words(more: &str) -> String {
     format!("img_dev=/dev/disk/by-label/STICK img_loop={ISO} {more}")
@@ -142,24 +142,42 @@ fn another_image_gets_a_line_of_its_own() {
 
 #[test]
 fn the_power_is_cut_at_random() {
-    cut_the_power("persist-cut", CUTS);
+    cut_the_power("persist-cut", CUTS, 0x1501_de00);
 }
 
 #[test]
-#[ignore = "long: a boot for each of 200 power cuts"]
-fn the_power_is_cut_at_random_many_times() {
-    cut_the_power("persist-cuts", MANY_CUTS);
+#[ignore = "long: a boot for each power cut"]
+fn power_cuts_1_to_50() {
+    cut_the_power("persist-cuts-1", MORE_CUTS, 1);
+}
+
+#[test]
+#[ignore = "long: a boot for each power cut"]
+fn power_cuts_51_to_100() {
+    cut_the_power("persist-cuts-2", MORE_CUTS, 2);
+}
+
+#[test]
+#[ignore = "long: a boot for each power cut"]
+fn power_cuts_101_to_150() {
+    cut_the_power("persist-cuts-3", MORE_CUTS, 3);
+}
+
+#[test]
+#[ignore = "long: a boot for each power cut"]
+fn power_cuts_151_to_200() {
+    cut_the_power("persist-cuts-4", MORE_CUTS, 4);
 }
 
 /// What was saved is whole after each cut, during a boot with its merges and while a session writes; and so is what a
 /// session has brought to the disk itself.
-fn cut_the_power(name: &str, cuts: u64) {
+fn cut_the_power(name: &str, cuts: u64, seed: u64) {
     let image = build(name, &store(FileSystem::Ext4));
     let more = "isolde.persist=work isolde.persist-keep=2";
     let mut guest = Guest::boot(&small_machine(name, &image, more));
     guest.ask("mkdir /saved; for n in $(seq 200); do seq $n > /saved/$n; done; busybox md5sum /saved/* > /sums; sync");
     cut(guest);
-    let (mut dice, mut written) = (0x1501_de00_u64, 0);
+    let (mut dice, mut written) = (seed, 0);
     for number in 1..=cuts {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let moment = Duration::from_millis((dice >> 33) % 4000);

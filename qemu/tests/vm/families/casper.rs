@@ -46,6 +46,7 @@ fn assert_ubuntu(guest: &mut Guest) -> Snapshot {
 }
 
 #[test]
+#[ignore = "long: it boots twice, to compare"]
 fn the_initrds_scripts_and_the_native_way_give_the_same_root() {
     let mut scripts = Wish::new("casper-layers").scripts().boot();
     let by_scripts = assert_ubuntu(&mut scripts);

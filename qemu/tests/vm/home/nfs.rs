@@ -46,13 +46,13 @@ impl Drop for Server {
     }
 }
 
-/// Exports a directory as /home, on the port that every client asks at. Without NFS 4.2, so init's first question is refused:
-/// before its version 6.2 this server gives zeros to a client of 4.2 and Linux 6.6 or newer (nfs-ganesha's issue 1188).
+/// Exports a directory as /home, on the port that every client asks at. It speaks NFS 4.2 too, by which this server, before its
+/// version 6.2, gives zeros to Linux 6.6 and newer (nfs-ganesha's issue 1188): init does not.
 fn serve(work: &Path, shared: &Path) -> Server {
     let text = format!(
         "NFS_CORE_PARAM {{ Protocols = 4; Bind_addr = 127.0.0.1; NFS_Port = 2049; Enable_NLM = false; \
          Enable_RQUOTA = false; }}\n\
-         NFSV4 {{ Graceless = true; Minor_Versions = 0, 1; RecoveryRoot = {work}; Only_Numeric_Owners = true; }}\n\
+         NFSV4 {{ Graceless = true; Minor_Versions = 0, 1, 2; RecoveryRoot = {work}; Only_Numeric_Owners = true; }}\n\
          EXPORT {{ Export_Id = 1; Path = {shared}; Pseudo = /home; Access_Type = RW; Squash = No_Root_Squash; \
          SecType = sys; Transports = TCP; Protocols = 4; FSAL {{ Name = VFS; }} }}\n",
         work = work.display(),

@@ -232,6 +232,7 @@ fn images(good: &Files) -> Vec<Shown> {
 }
 
 #[test]
+#[ignore = "long: a boot for each of many; without machines each is in every run"]
 fn what_is_not_signed_as_it_is() {
     let first = Files::new().sealed(Some(owner()), &[]);
     let good = first.sealed(Some(owner()), &[]);

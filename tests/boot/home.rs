@@ -287,9 +287,9 @@ fn a_device_that_comes_late_is_waited_for() {
 fn an_older_nfs_server_is_asked_in_its_own_version() {
     let (_, world) = all().into_iter().find(|(name, _)| *name == "home_on_nfs").unwrap();
     let outcome = boot_with(&world, |record| {
-        record.fail_when("vers=4.2", Errno::PROTONOSUPPORT);
+        record.fail_when("vers=4.1", Errno::PROTONOSUPPORT);
     });
-    let mounted = "mount -t nfs4 -o nosuid,nodev,vers=4.1,softerr,timeo=150,retrans=3,addr=192.0.2.7 192.0.2.7:/srv/home /run/initramfs/home";
+    let mounted = "mount -t nfs4 -o nosuid,nodev,vers=4.0,softerr,timeo=150,retrans=3,addr=192.0.2.7 192.0.2.7:/srv/home /run/initramfs/home";
     assert!(outcome.end.journal.changes().any(|line| line == mounted), "{}", outcome.end.journal);
     assert_eq!(outcome.end.ending, Ending::Exec);
     let down = boot_with(&world, |record| record.fail_when("mount -t nfs4", Errno::TIMEDOUT));

@@ -128,7 +128,7 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             if let Some(error) = containers.explain(machine, plan, &candidates) {
                 return Err(error);
             }
-            let (seen, waited) = (candidates.describe(), waiting.so_far(machine).as_secs());
+            let (seen, waited) = (seen(plan, &candidates), waiting.so_far(machine).as_secs());
             return Err(machine.error("find the store", Cause::NoStore { wanted: wanted(plan), seen, waited }));
         }
         waiting.say(machine, drivers, &wanted(plan), &candidates, busy)?;
@@ -150,6 +150,16 @@ pub fn find<S: Sys>(machine: &mut Machine<S>, plan: &Plan, drivers: &mut Drivers
             None => {}
         }
     }
+}
+
+/// Every device, with what is on it, and why it was passed over.
+fn seen(plan: &Plan, candidates: &Candidates) -> Vec<String> {
+    let searching = plan.store == StoreSpec::Any;
+    let text = |candidate: &Candidate| match reason_against(candidate, candidates.all()).filter(|_| searching) {
+        Some(reason) => format!("{} (passed over: {reason}; isolde.store= names it)", candidate.describe()),
+        None => candidate.describe(),
+    };
+    candidates.all().map(text).collect()
 }
 
 /// Why a volume that nobody named is left alone; `None` for one that may be looked into. Pure.

@@ -40,6 +40,10 @@ fn an_internal_volume_that_was_not_unmounted_is_passed_over_unless_it_is_named()
         warnings(&searched).iter().any(|text| text.contains("passed over: /dev/sda2") && text.contains("unmounted"))
     );
 
+    let (error, _) = boot(&with(machine(SEARCH), [dirty()])).error.expect("nothing else is there");
+    let said = "(passed over: it was not unmounted, and may belong to a system that sleeps; isolde.store= names it)";
+    assert!(error.to_string().contains(said), "{error}");
+
     let named = boot(&with(machine(&by_uuid()), [dirty()]));
     assert_eq!(store_of(&named), "/dev/sda2");
     assert!(warnings(&named).iter().any(|text| text.contains("its journal is not replayed")), "{:?}", warnings(&named));

@@ -7,6 +7,7 @@
 //! Fails   only when the devices cannot be listed; a module that does not load is a warning.
 
 mod catalogue;
+mod needs;
 mod order;
 mod wishes;
 mod zram;
@@ -34,6 +35,7 @@ const USB_SETTLES: Duration = Duration::from_millis(500);
 /// How long one that has shown up may take until its disk is there: its driver asks it nothing for the first second
 /// (kernel: drivers/usb/storage/usb.c, delay_use), and a hard disk has to turn.
 const USB_ANSWERS: Duration = Duration::from_secs(5);
+
 /// Modules are being loaded: one at each [`Drivers::work`], so that a device that is there already is not kept waiting
 /// by drivers of others.
 #[derive(Debug)]
@@ -164,12 +166,6 @@ impl Drivers {
         Some(last.saturating_add(takes))
     }
 
-    /// Whether a file system can be mounted, or its driver is at hand.
-    pub(super) fn has_file_system<S: Sys>(&self, machine: &Machine<S>, fstype: &str) -> bool {
-        let module = if fstype == "iso9660" { "isofs" } else { fstype };
-        is_known(machine, fstype) || self.catalogue.files(module).is_some()
-    }
-
     /// A controller, or a device on one.
     fn note_usb<S: Sys>(&mut self, machine: &Machine<S>, modalias: &str) {
         if modalias.starts_with("usb:") || (modalias.starts_with("pci:") && modalias.contains(USB_CONTROLLER)) {
@@ -240,76 +236,6 @@ impl Drivers {
             }
             paths.push(path);
         }
-    }
-
-    /// Makes images of a file system type usable: its driver, and loop devices.
-    pub(super) fn image<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
-        self.module(machine, "loop");
-        self.file_system(machine, fstype)
-    }
-
-    /// Makes a file system type usable, or says that its driver is nowhere.
-    pub(super) fn file_system<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
-        if fstype == "vfat" {
-            // FAT names are in a code page; the mount fails without its table (kernel: fs/fat/inode.c).
-            for table in ["nls_cp437", "nls_ascii", "nls_iso8859_1", "nls_utf8"] {
-                self.module(machine, table);
-            }
-        }
-        if is_known(machine, fstype) {
-            return Ok(());
-        }
-        self.by_alias_or_name(machine, &format!("fs-{fstype}"));
-        if !is_known(machine, fstype) {
-            self.module(machine, if fstype == "iso9660" { "isofs" } else { fstype });
-        }
-        if is_known(machine, fstype) {
-            return Ok(());
-        }
-        let searched = self.catalogue.searched();
-        Err(machine.error(format!("prepare to mount {fstype}"), Cause::NoDriver { name: fstype.to_owned(), searched }))
-    }
-
-    /// Makes mapped devices with a kind of target possible, as far as modules can; the kernel asks for the ciphers itself.
-    pub(super) fn mapper<S: Sys>(&mut self, machine: &mut Machine<S>, target: &str) {
-        self.module(machine, "dm_mod");
-        self.module(machine, &["dm_", target].concat()); // `linear` is part of dm_mod, and no module
-    }
-
-    /// Makes a file system of another machine usable. The one below a virtual machine is reached by virtio, which only
-    /// disks have asked for so far.
-    pub(super) fn share<S: Sys>(&mut self, machine: &mut Machine<S>, fstype: &str) -> Result<()> {
-        if fstype != "nfs4" {
-            self.module(machine, "virtio_pci");
-            self.module(machine, "virtio_mmio");
-        }
-        if fstype == "9p" {
-            self.module(machine, "9pnet_virtio");
-        }
-        self.file_system(machine, fstype)
-    }
-
-    /// Makes devices over images with hash trees usable.
-    pub(super) fn verity<S: Sys>(&mut self, machine: &mut Machine<S>) {
-        self.module(machine, "loop");
-        self.mapper(machine, "verity");
-    }
-
-    /// Makes images in several files usable.
-    pub(super) fn joined_image<S: Sys>(&mut self, machine: &mut Machine<S>) {
-        self.module(machine, "loop");
-        self.mapper(machine, "linear");
-    }
-
-    /// Makes encrypted image files usable.
-    pub(super) fn crypt_image<S: Sys>(&mut self, machine: &mut Machine<S>) {
-        self.module(machine, "loop");
-        self.mapper(machine, "crypt");
-    }
-
-    /// The error when those are not there.
-    pub(super) fn no_mapper(&self, target: &str) -> Cause {
-        Cause::NoDriver { name: ["dm-", target].concat(), searched: self.catalogue.searched() }
     }
 
     /// Loads a module by its name, after what it needs. One that is not here may be built in.
@@ -404,12 +330,6 @@ fn is_usb_host(files: &[String]) -> bool {
 fn is_other_virtio(modalias: &str) -> bool {
     let device = modalias.strip_prefix("pci:v00001AF4d0000").and_then(|rest| rest.get(..4));
     device.is_some_and(|device| !matches!(device, "1001" | "1042" | "1004" | "1048"))
-}
-
-/// /proc/filesystems: `nodev` or nothing, a tab, the type.
-fn is_known<S: Sys>(machine: &Machine<S>, fstype: &str) -> bool {
-    let text = sys::read(machine.sys(), &Place::at("/proc/filesystems"), 1 << 16).unwrap_or_default();
-    String::from_utf8_lossy(&text).lines().any(|line| line.rsplit('\t').next() == Some(fstype))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Mapped devices: the calls of the device mapper (linux/dm-ioctl.h; kernel: drivers/md/dm-ioctl.c).
 //!
-//! Each call takes one buffer, and leaves the kernel's answer in it: the header `struct dm_ioctl`, and behind it for DM_TABLE_LOAD a `struct dm_target_spec`
-//! with its text for each part of the table.
+//! Each call takes one buffer, and leaves the kernel's answer in it: the header `struct dm_ioctl`, and behind it for
+//! DM_TABLE_LOAD a `struct dm_target_spec` with its text for each part of the table.
 #![allow(unsafe_code)] // ioctls have no safe form
 
 use crate::op::{MAP_SECTOR as SECTOR, Mapping, Part, Target, Verity};

@@ -12,47 +12,22 @@ mod debian;
 mod unclean;
 
 use crate::common::disks::{assert_unmounted, partition};
+use crate::common::saved::{self, ISO, cat, image_of};
 use crate::common::small::{self, Guest};
-use crate::common::{Booted, build, folder, machine, stick};
+use crate::common::{Booted, build, machine, stick};
 use isolde_mkinitrd::Form;
-use isolde_qemu::machine::{Bus, Disk, Machine};
+use isolde_qemu::machine::{Bus, Disk};
 use isolde_qemu::store::{FileSystem, Layout, Store};
 use isolde_qemu::{families, fixtures};
-use std::fs::File;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
-/// Where the small medium is on the stores.
-const ISO: &str = "/small.iso";
 /// How many times the power is cut, and how many times more in each of four long tests, which are 200 together.
 const CUTS: u64 = 5;
 const MORE_CUTS: u64 = 50;
 
-fn words(more: &str) -> String {
-    format!("img_dev=/dev/disk/by-label/STICK img_loop={ISO} {more}")
-}
-
-fn small_machine(name: &str, image: &Path, more: &str) -> Machine {
-    small::machine(name, &words(more)).disk(Disk::new("stick", image, Bus::Virtio).kept())
-}
-
 fn store(file_system: FileSystem) -> Store {
-    Store::new(file_system, "STICK").copy(ISO, small::iso()).free(96)
-}
-
-/// An empty ext4 image.
-fn image_of(name: &str, mebibytes: u64) -> PathBuf {
-    let path = folder().join(name);
-    File::create(&path).unwrap().set_len(mebibytes << 20).unwrap();
-    assert!(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&path).status().unwrap().success());
-    path
-}
-
-/// The text of a file of an ext4 file system.
-fn cat(partition: &Path, path: &str) -> String {
-    let done = Command::new("debugfs").args(["-R", &format!("cat {path}")]).arg(partition).output().unwrap();
-    String::from_utf8(done.stdout).unwrap()
+    saved::store(file_system).free(96)
 }
 
 /// How the sessions ended, by the record on a store.
@@ -72,7 +47,7 @@ fn an_image_file_on_vfat_and_no_room_left_in_it() {
     let persist = image_of("persist-vfat.img", 40);
     let store = store(FileSystem::Vfat).layout(Layout::Mbr).copy("/boot/isolde/persist.img", &persist);
     let image = build("persist-vfat", &store);
-    let mut guest = Guest::boot(&small_machine("persist-vfat", &image, "isolde.persist=work"));
+    let mut guest = Guest::boot(&saved::machine("persist-vfat", &image, "isolde.persist=work"));
     let report = guest.report();
     assert_eq!((report["session"].as_u64(), report["saved_sessions"].as_u64()), (Some(1), Some(0)), "{report}");
     assert_eq!(
@@ -83,7 +58,7 @@ fn an_image_file_on_vfat_and_no_room_left_in_it() {
     guest.ask("cat /dev/zero > /full 2>/dev/null; sync; test -s /full");
     assert_eq!(guest.ask("echo x > /run/x; cat /run/x"), "x");
     cut(guest);
-    let mut guest = Guest::boot(&small_machine("persist-full", &image, "isolde.persist=work"));
+    let mut guest = Guest::boot(&saved::machine("persist-full", &image, "isolde.persist=work"));
     let (report, warnings) = (guest.report(), guest.warnings().join("\n"));
     assert_eq!((report["session"].as_u64(), report["saved_sessions"].as_u64()), (None, Some(1)), "{report}");
     assert!(warnings.contains("session 1 did not come to its end"), "{warnings}");
@@ -98,7 +73,7 @@ fn an_image_file_on_vfat_and_no_room_left_in_it() {
     cut(guest);
     // The session that filled it is left out.
     let mut guest =
-        Guest::boot(&small_machine("persist-back", &image, "isolde.persist=work@-1 isolde.session=discard"));
+        Guest::boot(&saved::machine("persist-back", &image, "isolde.persist=work@-1 isolde.session=discard"));
     guest.assert_root(ISO);
     assert_eq!(
         guest.ask(
@@ -113,7 +88,7 @@ fn another_image_gets_a_line_of_its_own() {
     let other = families::build().unwrap().into_iter().find(|built| built.sample.name == "kiwi");
     let other = other.expect("a sample of kiwi");
     let image = build("persist-base", &store(FileSystem::Ext4).copy("/other.iso", &other.iso));
-    let mut guest = Guest::boot(&small_machine("persist-base", &image, "isolde.persist=work"));
+    let mut guest = Guest::boot(&saved::machine("persist-base", &image, "isolde.persist=work"));
     guest.ask("echo first > /etc/mine; sync");
     cut(guest);
     let line = format!(
@@ -135,7 +110,7 @@ fn another_image_gets_a_line_of_its_own() {
     assert!(took["ms"].as_u64().unwrap() < 5000, "the key was not waited past: {took}");
     assert_eq!(guest.ask("cat /etc/mine; echo second > /etc/mine; sync; cat /etc/mine"), "first\nsecond");
     cut(guest);
-    let mut guest = Guest::boot(&small_machine("persist-again", &image, "isolde.persist=work isolde.session=discard"));
+    let mut guest = Guest::boot(&saved::machine("persist-again", &image, "isolde.persist=work isolde.session=discard"));
     assert_eq!(guest.ask("cat /etc/mine"), "first", "the first image finds its own");
     assert!(!guest.vm.log_text().unwrap().contains("isolde: persist: keys: "), "it has sessions of its own");
 }
@@ -174,14 +149,14 @@ fn power_cuts_151_to_200() {
 fn cut_the_power(name: &str, cuts: u64, seed: u64) {
     let image = build(name, &store(FileSystem::Ext4));
     let more = "isolde.persist=work isolde.persist-keep=2";
-    let mut guest = Guest::boot(&small_machine(name, &image, more));
+    let mut guest = Guest::boot(&saved::machine(name, &image, more));
     guest.ask("mkdir /saved; for n in $(seq 200); do seq $n > /saved/$n; done; busybox md5sum /saved/* > /sums; sync");
     cut(guest);
     let (mut dice, mut written) = (seed, 0);
     for number in 1..=cuts {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let moment = Duration::from_millis((dice >> 33) % 4000);
-        let vm = small_machine(name, &image, more).start().unwrap();
+        let vm = saved::machine(name, &image, more).start().unwrap();
         if number % 3 == 0 {
             // While it boots: modules, store, merges.
             std::thread::sleep(moment);
@@ -201,7 +176,7 @@ fn cut_the_power(name: &str, cuts: u64, seed: u64) {
         std::thread::sleep(moment / 4);
         cut(guest);
     }
-    let mut guest = Guest::boot(&small_machine(name, &image, more));
+    let mut guest = Guest::boot(&saved::machine(name, &image, more));
     assert_eq!(guest.ask("busybox md5sum /saved/* | cmp - /sums && ls /brought | wc -l"), written.to_string());
     let saved = guest.report()["saved_sessions"].as_u64().unwrap();
     // One more than persist-keep= says: a session without an end is merged once two stand on it.

@@ -9,36 +9,30 @@
 )]
 
 use crate::common::disks::{assert_unmounted, partition};
-use crate::common::small::{self, Guest};
+use crate::common::saved::{self, IMAGE, image_of};
+use crate::common::small::Guest;
 use crate::common::{Booted, build, folder, machine, stick};
 use isolde_mkinitrd::Form;
 use isolde_qemu::fixtures;
 use isolde_qemu::machine::{Bus, Disk, Machine};
 use isolde_qemu::store::{FileSystem, Layout, Store};
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Where the small medium is on the stores.
-const ISO: &str = "/small.iso";
-const IMAGE: &str = "/boot/isolde/persist.img";
 const MIB: usize = 1 << 20;
 
 fn small_machine(name: &str, image: &Path, more: &str) -> Machine {
-    let words = format!("img_dev=/dev/disk/by-label/STICK img_loop={ISO} isolde.persist=work {more}");
-    small::machine(name, &words).disk(Disk::new("stick", image, Bus::Virtio).kept())
+    saved::machine(name, image, &format!("isolde.persist=work {more}"))
 }
 
 fn vfat() -> Store {
-    Store::new(FileSystem::Vfat, "STICK").layout(Layout::Mbr).copy(ISO, small::iso())
+    saved::store(FileSystem::Vfat).layout(Layout::Mbr)
 }
 
 /// An empty ext4 of 80 MiB, cut after 33.
 fn pieces() -> [PathBuf; 2] {
-    let whole = folder().join("pieces-whole.img");
-    File::create(&whole).unwrap().set_len(80 * MIB as u64).unwrap();
-    assert!(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(&whole).status().unwrap().success());
-    let bytes = fs::read(&whole).unwrap();
+    let bytes = fs::read(image_of("pieces-whole.img", 80)).unwrap();
     let (first, second) = bytes.split_at(33 * MIB);
     [("pieces-first.img", first), ("pieces-second.img", second)].map(|(name, bytes)| {
         let path = folder().join(name);

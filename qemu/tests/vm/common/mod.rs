@@ -10,6 +10,7 @@
 )]
 
 pub mod disks;
+pub mod saved;
 pub mod small;
 
 use std::path::{Path, PathBuf};

@@ -84,6 +84,13 @@ impl Guest {
         self.shell.check(command).unwrap().trim().to_owned()
     }
 
+    /// Gives a command that stops the machine, and what is on the console when it has.
+    pub fn stop(mut self, command: &str) -> String {
+        self.ask(&format!("{command} >/dev/null 2>&1 &"));
+        self.vm.wait_for_end(BOOT).unwrap();
+        self.vm.log_text().unwrap()
+    }
+
     /// Source, file system and options of a mount point, the options with a comma on both sides.
     pub fn mount_at(&mut self, target: &str) -> (String, String, String) {
         let line = self.ask(&format!("grep ' {target} ' /proc/mounts"));

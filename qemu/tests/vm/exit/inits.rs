@@ -27,16 +27,9 @@ fn leave(name: &str, init: Init, end: &str) -> String {
     assert_eq!(guest.mount_at("/").1, "overlay");
     assert!(guest.mount_at("/home").2.contains(",rw,"));
     guest.ask("echo kept >/home/note");
-    let log = stop(guest, end);
+    let log = guest.stop(end);
     assert_unmounted(&["e2fsck", "-f", "-n"], &partition(&image));
     log
-}
-
-/// Gives a command that stops the machine, and what is on the console when it has.
-fn stop(mut guest: Guest, command: &str) -> String {
-    guest.ask(&format!("{command} >/dev/null 2>&1 &"));
-    guest.vm.wait_for_end(BOOT).unwrap();
-    guest.vm.log_text().unwrap()
 }
 
 fn assert_nothing_is_left(log: &str) {
@@ -80,7 +73,7 @@ fn a_medium_that_was_pulled_out_is_not_missed() {
     guest.ask("mount -o remount,exec /run");
     guest.vm.unplug("stick").unwrap();
     guest.vm.wait_for("USB disconnect", BOOT).unwrap();
-    assert_nothing_is_left(&stop(guest, "/run/initramfs/shutdown poweroff"));
+    assert_nothing_is_left(&guest.stop("/run/initramfs/shutdown poweroff"));
 }
 
 #[test]

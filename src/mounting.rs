@@ -27,8 +27,8 @@ pub(crate) fn mounting(format: Format) -> Option<Mounting> {
         Format::Btrfs => how("btrfs", "rescue=nologreplay,subvolid=5", Some("subvolid=5")),
         Format::Xfs => how("xfs", "norecovery", Some("")),
         Format::F2fs => how("f2fs", "norecovery", Some("")),
-        // Windows does not like what others write while it is hibernated, and its next start may be no real one.
-        Format::Ntfs => how("ntfs3", "iocharset=utf8", None),
+        // Never `force`: the driver refuses to write to what is marked, and stages/store/ntfs.rs to what Windows still uses.
+        Format::Ntfs => how("ntfs3", "iocharset=utf8", Some("iocharset=utf8,umask=022")),
         Format::Iso9660 => how("iso9660", "", None),
         Format::Udf => how("udf", "", None),
         Format::Squashfs => how("squashfs", "", None),

@@ -236,7 +236,7 @@ fn causes() -> Vec<Cause> {
         },
         Cause::NoDelegate,
         Cause::NoInit { tried: vec![text("/sbin/init"), text("/bin/sh")] },
-        Cause::NoHome { why: text("ntfs cannot be written") },
+        Cause::NoHome { why: text("iso9660 cannot be written") },
         Cause::NoPersistence { why: text("8 sessions of work are to be left out, and there are 3") },
         Cause::OtherBase { was: text("/iso/a.iso"), image: text("/iso/b.iso") },
         Cause::TooLong { what: "a list of layers", got: 5000, limit: 4095 },

@@ -10,6 +10,7 @@
 mod candidates;
 pub(crate) mod containers;
 pub(super) mod home_source;
+mod ntfs;
 pub(super) mod persist_source;
 pub(crate) mod visit;
 pub(super) mod volume;
@@ -17,7 +18,6 @@ mod waiting;
 
 use crate::error::{Cause, Result};
 use crate::families::{self, Asked, tree::Mounted};
-use crate::formats::ReadAt;
 use crate::formats::superblock::Format;
 use crate::machine::Machine;
 use crate::mounting::{Mounting, mounting};
@@ -29,6 +29,7 @@ use crate::sys::{BlockDevice, Kind, Sys};
 use candidates::{Candidate, Candidates, choose};
 use containers::Containers;
 use home_source::HomeSource;
+use ntfs::Windows;
 use persist_source::PersistSource;
 use rustix::mount::MountFlags;
 use std::fmt;
@@ -215,8 +216,8 @@ fn attempt<S: Sys>(
     if let Err(error) = mount(machine, drivers, candidate, format, &how) {
         return skip_when_searching(machine, plan, error);
     }
-    let asleep = format == Format::Ntfs && has_windows_asleep(machine);
-    if asleep && plan.store == StoreSpec::Any && !candidate.device.removable {
+    let windows = if format == Format::Ntfs { ntfs::windows(machine) } else { Windows::Awake };
+    if windows == Windows::Asleep && plan.store == StoreSpec::Any && !candidate.device.removable {
         unmount(machine, candidate, format)?;
         machine.warn(&format!("passed over: {}: Windows is hibernated on it", candidate.describe()));
         return Ok(None);
@@ -234,13 +235,13 @@ fn attempt<S: Sys>(
     let removable = candidate.device.removable;
     let home = home_source::find(machine, plan, removable);
     let sleeper =
-        hibernated(all.all()).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
+        || hibernated(all.all()).filter(|_| !removable).map(|other| format!("{} is hibernated", other.describe()));
     let persist = persist_source::find(machine, plan, format);
     let saves = persist.is_some_and(|source| source.writes(plan));
     let access = match home.as_ref().map(|home| home.fits(format)) {
         None if !saves => Access::ReadOnly,
         Some(Err(why)) if !saves => Access::Refused(why),
-        _ => match sleeper {
+        _ => match sleeper().or_else(|| ntfs::why_not_written(machine, candidate, windows)) {
             Some(why) => Access::Refused(why),
             None => make_writable(machine, candidate, format, &how, containers, all)?,
         },
@@ -252,13 +253,6 @@ fn attempt<S: Sys>(
     }
     let device = candidate.device.name.clone();
     Ok(Some(Store { device, format, description: candidate.describe(), home, persist, access, in_memory: None }))
-}
-
-/// The header of Windows' hibernation file; after a wake-up it begins otherwise.
-fn has_windows_asleep<S: Sys>(machine: &Machine<S>) -> bool {
-    let mut start = [0; 4];
-    let read = machine.sys().open(&Place::store("/hiberfil.sys")).and_then(|file| file.read_at(&mut start, 0));
-    read.is_ok() && start.eq_ignore_ascii_case(b"hibr")
 }
 
 /// File systems that no driver writes to.

@@ -189,3 +189,56 @@ fn an_image_that_cannot_be_made_leaves_nothing_behind() {
         assert!(outcome.error.is_some(), "{text}");
     }
 }
+
+/// An NTFS with Debian and a driver for it.
+fn on_ntfs(words: &str, stick: &Medium) -> World {
+    let mut world = world(words, &stick.clone().identified("0123456789ABCDEF"));
+    world.built_in.push("ntfs3".into());
+    world
+}
+
+#[test]
+fn on_ntfs_an_image_is_made_and_used() {
+    let words = "isolde.persist=work isolde.persist-size=100M";
+    let outcome = boot(&on_ntfs(words, &Medium::new("ntfs3", store_with_mke2fs())));
+    assert_eq!(report(&outcome)["session"], 1, "{}", outcome.end.journal);
+    let mounts = changes(&outcome, "mount -t ntfs3");
+    assert_eq!(
+        mounts,
+        [
+            "mount -t ntfs3 -o ro,nosuid,nodev,iocharset=utf8 /dev/sdb1 /run/isolde/store",
+            "mount -t ntfs3 -o nosuid,nodev,iocharset=utf8,umask=022 /dev/sdb1 /run/isolde/store"
+        ]
+    );
+    assert_eq!(changes(&outcome, "fallocate").len(), 1, "in one piece: {}", outcome.end.journal);
+    let end = boot_and_leave(&on_ntfs(words, &Medium::new("ntfs3", store_with_mke2fs())), "poweroff", |_| {}).unwrap();
+    assert!(!end.mounted.iter().any(|mounted| mounted.source.starts_with("/dev/")), "{:?}", end.mounted);
+    let without = boot(&on_ntfs("isolde.persist=work", &Medium::new("ntfs3", store())));
+    assert_eq!(changes(&without, "mount -t ntfs3").len(), 1, "nobody asked for an image: {}", without.end.journal);
+    assert!(error(without).contains("isolde.persist-size= makes one"));
+}
+
+#[test]
+fn an_ntfs_that_windows_has_not_left_is_only_read() {
+    let with_image = || store().file(IMAGE, image(64 << 20)).file("home.img", image(64 << 20));
+    let sleeps = |text: &str| Medium::new("ntfs3", with_image().file("hiberfil.sys", text));
+    for (stick, says) in [
+        (Medium::new("ntfs3", with_image()).dirty(), "it is marked as not unmounted; have Windows check it: chkdsk /f"),
+        (sleeps("HIBR, and its memory"), "Windows is hibernated on it (hiberfil.sys)"),
+        (sleeps("hibr"), "shut Windows down fully: shutdown /s /t 0"),
+        (sleeps(""), "its hiberfil.sys cannot be read"),
+    ] {
+        let stick = stick.labelled("STICK");
+        let outcome = boot(&on_ntfs("isolde.persist=work isolde.persist-size=100M", &stick));
+        let report = report(&outcome);
+        assert_eq!((&report["session"], &report["store"]["writable"]), (&Value::Null, &Value::Bool(false)), "{report}");
+        let warnings = report["warnings"].to_string();
+        assert!(warnings.contains("this session is in memory: /dev/sdb1 ntfs"), "{warnings}");
+        assert!(warnings.contains("STICK") && warnings.contains(says), "{warnings}");
+        assert!(warnings.contains("what is written to /home is lost at power-off"), "{warnings}");
+        assert_eq!(changes(&outcome, "mount -t ntfs3").len(), 1, "{}", outcome.end.journal);
+        assert!(changes(&outcome, "fallocate").is_empty(), "{}", outcome.end.journal);
+    }
+    let awake = boot(&on_ntfs("isolde.persist=work", &sleeps("wake, and nothing else")));
+    assert_eq!(report(&awake)["session"], 1, "{}", awake.end.journal);
+}

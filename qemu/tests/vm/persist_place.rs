@@ -8,6 +8,8 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
+mod ntfs;
+
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::saved::{self, IMAGE, image_of};
 use crate::common::small::Guest;

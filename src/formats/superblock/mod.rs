@@ -28,6 +28,8 @@ mod swap;
 mod udf;
 mod xfs;
 
+pub use ntfs::NtfsState;
+
 /// What a medium can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[allow(missing_docs)] // the names are those of the formats
@@ -155,6 +157,15 @@ pub fn probe(dev: &dyn ReadAt) -> io::Result<Option<Superblock>> {
         return Ok(Some(Superblock::new(Format::Ambivalent)));
     }
     Ok(Some(raid::around(&medium, &first).unwrap_or(first)))
+}
+
+/// How whoever wrote to this NTFS last has left it: what the mark in `$Volume` and the journal `$LogFile` say. What sleeps
+/// beside it (`hiberfil.sys`) is a file in it, and not looked for here.
+///
+/// # Errors
+/// When the length or the start of the medium cannot be read.
+pub fn ntfs_state(dev: &dyn ReadAt) -> io::Result<NtfsState> {
+    Ok(ntfs::state(&Medium::open(dev)?))
 }
 
 /// ISO 9660, else UDF.

@@ -1,7 +1,11 @@
-//! NTFS. Structure: the kernel's fs/ntfs3/ntfs.h; boot sector at byte 0, label in record 3 of the master file table.
+//! NTFS. Structure: the kernel's fs/ntfs3/ntfs.h; boot sector at byte 0, label in record 3 of the master file table, and the
+//! journal's place in record 2.
+
+mod log;
 
 use super::{Format, Medium, Superblock};
 use crate::formats::fields::{has, le16, le32, le64, name_utf16le, slice, u8_at};
+use log::Log;
 
 const RECORD_VOLUME: u64 = 3;
 const ATTRIBUTE_VOLUME_NAME: u32 = 0x60;
@@ -9,8 +13,61 @@ const ATTRIBUTE_VOLUME_INFORMATION: u32 = 0x70;
 const ATTRIBUTE_END: u32 = 0xffff_ffff;
 const VOLUME_DIRTY: u16 = 0x1; // in the flags of the volume information
 
+/// How whoever wrote to an NTFS last has left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NtfsState {
+    /// Unmounted: no mark, and the journal is closed or empty.
+    Unmounted,
+    /// Marked: it was not unmounted, or a check is due.
+    Marked,
+    /// The journal is in use: Windows sleeps and has part of the volume in its memory, or it was pulled out.
+    InUse,
+    /// The mark or the journal is not where it should be, or is damaged.
+    Unreadable,
+}
+
+/// Where the tables are, in bytes.
+struct Geometry {
+    sector: u64,
+    cluster: u64,
+    /// Length of a record of the master file table.
+    record: u64,
+    /// Place of that table.
+    table: u64,
+}
+
 pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
     let boot = medium.head(0, 512)?;
+    let geometry = geometry(boot)?;
+    let volume = record_at(medium, &geometry, RECORD_VOLUME);
+    // Without a table there is no NTFS here any more.
+    record_at(medium, &geometry, 0)?;
+    Some(Superblock {
+        format: Format::Ntfs,
+        uuid: Some(le64(boot, 0x48)?).filter(|&serial| serial != 0).map(|serial| format!("{serial:016X}")),
+        label: volume.as_deref().and_then(volume_name),
+        size: le64(boot, 0x28)?.checked_mul(geometry.sector),
+        dirty: matches!(left(medium, &geometry, volume.as_deref()), NtfsState::Marked | NtfsState::InUse),
+    })
+}
+
+/// How it was left; whatever is no NTFS is unreadable.
+pub(super) fn state(medium: &Medium) -> NtfsState {
+    let Some(geometry) = medium.head(0, 512).and_then(geometry) else { return NtfsState::Unreadable };
+    left(medium, &geometry, record_at(medium, &geometry, RECORD_VOLUME).as_deref())
+}
+
+fn left(medium: &Medium, geometry: &Geometry, volume: Option<&[u8]>) -> NtfsState {
+    match (volume.and_then(volume_flags), log::read(medium, geometry)) {
+        (None, _) => NtfsState::Unreadable,
+        (Some(flags), _) if flags & VOLUME_DIRTY != 0 => NtfsState::Marked,
+        (_, Some(Log::Closed)) => NtfsState::Unmounted,
+        (_, Some(Log::InUse)) => NtfsState::InUse,
+        (_, None) => NtfsState::Unreadable,
+    }
+}
+
+fn geometry(boot: &[u8]) -> Option<Geometry> {
     if !has(boot, 3, b"NTFS    ") {
         return None;
     }
@@ -38,36 +95,32 @@ pub(super) fn probe(medium: &Medium) -> Option<Superblock> {
     if le64(boot, 0x30)? > clusters || le64(boot, 0x38)? > clusters {
         return None;
     }
-    let table = le64(boot, 0x30)?.checked_mul(cluster)?;
-    let volume = record_at(medium, table, record, RECORD_VOLUME);
-    // Without a table there is no NTFS here any more.
-    record_at(medium, table, record, 0)?;
-    Some(Superblock {
-        format: Format::Ntfs,
-        uuid: Some(le64(boot, 0x48)?).filter(|&serial| serial != 0).map(|serial| format!("{serial:016X}")),
-        label: volume.as_deref().and_then(volume_name),
-        size: le64(boot, 0x28)?.checked_mul(sector),
-        dirty: volume.as_deref().and_then(volume_flags).is_some_and(|flags| flags & VOLUME_DIRTY != 0),
-    })
+    Some(Geometry { sector, cluster, record, table: le64(boot, 0x30)?.checked_mul(cluster)? })
 }
 
 /// One record of the table, cut to 4 KiB; the attributes looked for are near its start.
-fn record_at(medium: &Medium, table: u64, len: u64, number: u64) -> Option<Vec<u8>> {
-    let at = table.checked_add(len.checked_mul(number)?)?;
-    let record = medium.read(at, len.min(4096) as usize)?;
+fn record_at(medium: &Medium, geometry: &Geometry, number: u64) -> Option<Vec<u8>> {
+    let at = geometry.table.checked_add(geometry.record.checked_mul(number)?)?;
+    let record = medium.read(at, geometry.record.min(4096) as usize)?;
     has(&record, 0, b"FILE").then(|| record.into_owned())
 }
 
 fn volume_name(record: &[u8]) -> Option<String> {
-    name_utf16le(attribute(record, ATTRIBUTE_VOLUME_NAME)?)
+    name_utf16le(value(record, ATTRIBUTE_VOLUME_NAME)?)
 }
 
 /// `struct VOLUME_INFO`: eight unused bytes, the version in two, the flags.
 fn volume_flags(record: &[u8]) -> Option<u16> {
-    le16(attribute(record, ATTRIBUTE_VOLUME_INFORMATION)?, 10)
+    le16(value(record, ATTRIBUTE_VOLUME_INFORMATION)?, 10)
 }
 
 /// The value of the first attribute of that kind; those that are looked for here are in the record itself.
+fn value(record: &[u8], wanted: u32) -> Option<&[u8]> {
+    let attribute = attribute(record, wanted)?;
+    slice(attribute, usize::from(le16(attribute, 20)?), le32(attribute, 16)? as usize)
+}
+
+/// The first attribute of that kind, with its header.
 fn attribute(record: &[u8], wanted: u32) -> Option<&[u8]> {
     let mut at = usize::from(le16(record, 0x14)?);
     loop {
@@ -77,8 +130,7 @@ fn attribute(record: &[u8], wanted: u32) -> Option<&[u8]> {
             return None;
         }
         if kind == wanted {
-            let value = at.checked_add(usize::from(le16(record, at + 20)?))?;
-            return slice(record, value, le32(record, at + 16)? as usize);
+            return slice(record, at, len);
         }
         at = at.checked_add(len)?;
     }

@@ -128,7 +128,9 @@ fn on_device<S: Sys>(
 
 /// The driver of a file system, and its options for writing.
 fn writable<S: Sys>(machine: &Machine<S>, name: &str, format: Option<Format>) -> Result<(&'static str, &'static str)> {
-    let how = format.and_then(mounting).and_then(|how| Some((how.fstype, how.writable?)));
+    // Whether an NTFS is in a state to be written to is asked of a store only.
+    let format_here = format.filter(|format| *format != Format::Ntfs);
+    let how = format_here.and_then(mounting).and_then(|how| Some((how.fstype, how.writable?)));
     how.ok_or_else(|| {
         let seen = format.map_or("nothing known", Format::name);
         refuse(machine, name, ["wanted a writable file system like ext4 in it, saw ", seen].concat())

@@ -45,7 +45,8 @@ impl Volume {
 
     /// Whether a file can be left on it.
     pub(crate) fn can_be_written(&self) -> bool {
-        self.how.writable.is_some()
+        // What has to be asked of an NTFS before (store/ntfs.rs) is more than a log is worth.
+        self.how.writable.is_some() && self.format != Format::Ntfs
     }
 }
 
@@ -104,7 +105,9 @@ pub(crate) fn leave_file<S: Sys>(
     text: String,
 ) -> Result<()> {
     let doing = format!("write {name} on {}", volume.describe());
-    let Some(options) = volume.how.writable else { return Err(machine.os(doing, Errno::ROFS.into())) };
+    let Some(options) = volume.how.writable.filter(|_| volume.can_be_written()) else {
+        return Err(machine.os(doing, Errno::ROFS.into()));
+    };
     drivers.file_system(machine, volume.how.fstype)?;
     machine.apply(&[Op::MakeDir(Place::at(STORE))])?;
     protect(machine, &volume.candidate, volume.format, false)?;

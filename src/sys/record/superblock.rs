@@ -154,9 +154,11 @@ fn exfat(medium: &Medium) -> Vec<u8> {
     bytes
 }
 
-/// The boot sector, and a master file table of 1 KiB records at the second cluster.
+/// The boot sector, a master file table of 1 KiB records at the second cluster, and an empty journal at the fourth one.
 fn ntfs(medium: &Medium) -> Vec<u8> {
     const TABLE: usize = 4096;
+    const LOG: usize = 3 * 4096;
+    const ATTRIBUTE: usize = 0x38;
     let mut bytes = vec![0; 512];
     put(&mut bytes, 3, b"NTFS    ");
     put(&mut bytes, 0x0b, &512_u16.to_le_bytes());
@@ -172,12 +174,26 @@ fn ntfs(medium: &Medium) -> Vec<u8> {
     let units = u32::try_from(name.len()).unwrap_or_default();
     put(&mut bytes, volume, b"FILE");
     put(&mut bytes, volume + 0x14, &[0x38]); // the first attribute's place
-    put(&mut bytes, volume + 0x38, &0x60_u32.to_le_bytes());
-    put(&mut bytes, volume + 0x38 + 4, &(24 + units).to_le_bytes());
-    put(&mut bytes, volume + 0x38 + 16, &units.to_le_bytes());
-    put(&mut bytes, volume + 0x38 + 20, &[24]);
-    put(&mut bytes, volume + 0x38 + 24, &name);
-    put(&mut bytes, volume + 1023, &[0]);
+    put(&mut bytes, volume + ATTRIBUTE, &0x60_u32.to_le_bytes());
+    put(&mut bytes, volume + ATTRIBUTE + 4, &(24 + units).to_le_bytes());
+    put(&mut bytes, volume + ATTRIBUTE + 16, &units.to_le_bytes());
+    put(&mut bytes, volume + ATTRIBUTE + 20, &[24]);
+    put(&mut bytes, volume + ATTRIBUTE + 24, &name);
+    let information = volume + ATTRIBUTE + 24 + name.len();
+    put(&mut bytes, information, &0x70_u32.to_le_bytes());
+    put(&mut bytes, information + 4, &[36, 0, 0, 0]);
+    put(&mut bytes, information + 16, &[12, 0, 0, 0, 24]);
+    put(&mut bytes, information + 24 + 10, &[u8::from(medium.dirty)]);
+    let log = TABLE + 2 * 1024;
+    put(&mut bytes, log, b"FILE");
+    put(&mut bytes, log + 4, &[0x30, 0, 3, 0]); // the update sequence, for both sectors of the record
+    put(&mut bytes, log + 0x14, &[0x38]);
+    put(&mut bytes, log + ATTRIBUTE, &0x80_u32.to_le_bytes());
+    put(&mut bytes, log + ATTRIBUTE + 4, &[0x48]);
+    put(&mut bytes, log + ATTRIBUTE + 8, &[1]); // outside of the record
+    put(&mut bytes, log + ATTRIBUTE + 0x20, &[0x40]);
+    put(&mut bytes, log + ATTRIBUTE + 0x40, &[0x11, 2, 3]); // two clusters from the fourth one on
+    put(&mut bytes, LOG, &[0xff; 2 * 4096]);
     bytes
 }
 
@@ -223,8 +239,17 @@ fn f2fs(medium: &Medium) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::formats::superblock::probe;
+    use crate::formats::superblock::{NtfsState, ntfs_state, probe};
     use crate::sys::record::{Content, Tree};
+
+    #[test]
+    fn an_ntfs_is_unmounted_or_marked() {
+        for label in ["", "WINDOWS"] {
+            let medium = || Medium::new("ntfs3", Tree::new()).labelled(label);
+            let state = |medium: &Medium| ntfs_state(&Content::image(medium).to_vec().as_slice()).unwrap();
+            assert_eq!((state(&medium()), state(&medium().dirty())), (NtfsState::Unmounted, NtfsState::Marked));
+        }
+    }
 
     #[test]
     fn every_medium_is_recognised_with_what_was_asked_for() {

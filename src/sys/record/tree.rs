@@ -131,7 +131,7 @@ pub struct Medium {
     pub label: String,
     /// Bytes, also in its superblock.
     pub size: u64,
-    /// Not unmounted: ext4 has a journal that waits.
+    /// Not unmounted: ext4 has a journal that waits, ntfs3 the mark.
     pub dirty: bool,
     /// What is in it.
     pub tree: Tree,
@@ -149,7 +149,7 @@ impl Medium {
         Medium { label: label.to_owned(), ..self }
     }
 
-    /// Pulled out, or asleep; for ext4.
+    /// Pulled out, or asleep; for ext4 and ntfs3.
     #[must_use]
     pub fn dirty(self) -> Medium {
         Medium { dirty: true, ..self }

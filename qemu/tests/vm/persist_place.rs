@@ -8,6 +8,7 @@
     reason = "tests; clippy.toml does not see this file as one"
 )]
 
+mod encrypted;
 mod ntfs;
 
 use crate::common::disks::{assert_unmounted, partition};

@@ -5,7 +5,7 @@ use isolde::formats::luks::{Cipher, Direction, Volume};
 use isolde::sys::record::containers::{LVM_PAYLOAD, metadata, physical_volume};
 use isolde_qemu::tool::command;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -47,21 +47,58 @@ pub fn luks(name: &str, words: &[&str], inner: &Path) -> Result<PathBuf> {
     child.stdin.take().context("cryptsetup's input")?.write_all(PASSPHRASE.as_bytes())?;
     ensure!(child.wait()?.success(), "cryptsetup luksFormat {}", image.display());
 
-    let file = File::options().read(true).write(true).open(&image)?;
+    let (file, source) = (File::options().read(true).write(true).open(&image)?, File::open(inner)?);
     let volume = Volume::read(&file).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let key = volume.unlock(&file, PASSPHRASE.as_bytes(), 1 << 20).map_err(|error| anyhow::anyhow!("{error}"))?;
-    let (source, payload) = (File::open(inner)?, volume.payload);
-    let cipher: Cipher = payload.cipher;
-    let mut plain = vec![0; STEP];
+    let offset = volume.payload.offset;
+    crypt(
+        &file,
+        &volume,
+        Direction::Encrypt,
+        size,
+        |plain, at| source.read_exact_at(plain, at),
+        |bytes, at| file.write_all_at(bytes, offset + at),
+    )?;
+    Ok(image)
+}
+
+/// What is in a LUKS volume, as a file of its own.
+pub fn inside(image: &Path) -> Result<PathBuf> {
+    let file = File::open(image)?;
+    let volume = Volume::read(&file).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let offset = volume.payload.offset;
+    let path = image.with_extension("inside");
+    let (to, size) = (File::create(&path)?, file.metadata()?.len() - offset);
+    crypt(
+        &file,
+        &volume,
+        Direction::Decrypt,
+        size,
+        |bytes, at| file.read_exact_at(bytes, offset + at),
+        |plain, at| to.write_all_at(plain, at),
+    )?;
+    Ok(path)
+}
+
+/// Takes that many bytes of a volume's payload from one side to the other.
+fn crypt(
+    file: &File,
+    volume: &Volume,
+    direction: Direction,
+    size: u64,
+    read: impl Fn(&mut [u8], u64) -> io::Result<()>,
+    write: impl Fn(&[u8], u64) -> io::Result<()>,
+) -> Result<()> {
+    let key = volume.unlock(file, PASSPHRASE.as_bytes(), 1 << 20).map_err(|error| anyhow::anyhow!("{error}"))?;
+    let (cipher, sector): (Cipher, u32) = (volume.payload.cipher, volume.payload.sector_size);
+    let mut bytes = vec![0; STEP];
     for at in (0..size).step_by(STEP) {
         let rest = usize::try_from(size - at)?.min(STEP);
-        plain[rest..].fill(0);
-        source.read_exact_at(&mut plain[..rest], at)?;
-        let sectors = usize::try_from(payload.sector_size)?;
-        cipher.crypt(Direction::Encrypt, key.bytes(), at / 512, sectors, &mut plain).context("the key's length")?;
-        file.write_all_at(&plain[..rest], payload.offset + at)?;
+        bytes[rest..].fill(0);
+        read(&mut bytes[..rest], at)?;
+        cipher.crypt(direction, key.bytes(), at / 512, sector as usize, &mut bytes).context("the key's length")?;
+        write(&bytes[..rest], at)?;
     }
-    Ok(image)
+    Ok(())
 }
 
 /// A volume group with one volume that is this file.

@@ -22,6 +22,7 @@ pub mod minisig;
 pub mod modinfo;
 pub mod module_index;
 pub mod partitions;
+pub mod pieces;
 pub mod softdep;
 pub mod superblock;
 pub mod verity;

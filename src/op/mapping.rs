@@ -1,6 +1,7 @@
 //! Devices that the kernel's device mapper makes of parts of others, as values that print like dmsetup(8)'s tables.
 
 use super::Quoted;
+use crate::formats::pieces::BLOCK;
 use crate::secret::Secret;
 use std::fmt;
 
@@ -80,6 +81,26 @@ impl Part {
     }
 }
 
+impl Mapping {
+    /// Files one behind the other as one device, each with its name and its size in bytes. The error is a text: a file that is
+    /// empty, or no whole number of blocks long, is damaged or cut short.
+    pub fn joined(
+        name: &str,
+        writable: bool,
+        files: impl IntoIterator<Item = (String, u64)>,
+    ) -> Result<Mapping, String> {
+        let part = |(device, size): (String, u64)| {
+            if size == 0 || size % BLOCK != 0 {
+                let wanted = format!("wanted a multiple of {BLOCK}: a piece is damaged or cut short");
+                return Err(format!("{device} has {size} bytes, {wanted}"));
+            }
+            Ok(Part { length: size / SECTOR, device, offset: 0, target: Target::Linear })
+        };
+        let parts = files.into_iter().map(part).collect::<Result<_, _>>()?;
+        Ok(Mapping { name: name.to_owned(), uuid: ["ISOLDE-", name].concat(), writable, parts })
+    }
+}
+
 impl fmt::Display for Mapping {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let readonly = if self.writable { "" } else { "--readonly " };
@@ -101,6 +122,17 @@ impl fmt::Display for Mapping {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pieces_are_joined_one_behind_the_other_or_named() {
+        let piece = |name: &str, size| (name.to_owned(), size);
+        let joined = Mapping::joined("x", true, [piece("a.img", 8192), piece("a.img.1", 4096)]).unwrap();
+        assert_eq!(joined.to_string(), "x --table \"0 16 linear a.img 0\\n16 8 linear a.img.1 0\"");
+        for size in [0, 512, 4097] {
+            let why = Mapping::joined("x", false, [piece("a.img", 8192), piece("a.img.1", size)]).unwrap_err();
+            assert!(why.starts_with(&format!("a.img.1 has {size} bytes, wanted a multiple of 4096")), "{why}");
+        }
+    }
 
     #[test]
     fn a_mapping_prints_as_dmsetup_and_hides_the_key() {

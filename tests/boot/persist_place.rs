@@ -188,6 +188,15 @@ fn an_image_that_cannot_be_made_leaves_nothing_behind() {
         assert!(!stick.has(IMAGE) && !stick.has(&format!("{IMAGE}.new")), "{text}: {}", outcome.end.journal);
         assert!(outcome.error.is_some(), "{text}");
     }
+    // The last piece has its name when the first one does not get it.
+    let two = world("isolde.persist=work isolde.persist-size=5000M", &vfat(store_with_mke2fs()));
+    let outcome = boot_with(&two, |record| record.fail_when("/persist.img.new /", Errno::IO));
+    let named = changes(&outcome, "mv -n");
+    assert!(outcome.error.is_some() && named[0].ends_with("/persist.img.1"), "{named:?}");
+    let stick = outcome.end.stick.clone().unwrap();
+    for name in ["", ".1", ".new", ".new.1"] {
+        assert!(!stick.has(&format!("{IMAGE}{name}")), "{name}: {}", outcome.end.journal);
+    }
 }
 
 /// An NTFS with Debian and a driver for it.

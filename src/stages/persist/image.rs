@@ -8,10 +8,11 @@
 use super::{PERSIST, refuse};
 use crate::error::{Cause, Result};
 use crate::formats::ReadAt;
+use crate::formats::pieces::{self, BLOCK, lengths};
 use crate::formats::superblock::{Format, probe};
 use crate::machine::Machine;
 use crate::mounting::mounting;
-use crate::op::{ImageMount, MAP_SECTOR, Mapping, Op, Part, Place, Program, Target};
+use crate::op::{ImageMount, Mapping, Op, Place, Program};
 use crate::stages::drivers::Drivers;
 use crate::stages::layers::Layers;
 use crate::stages::plan::Plan;
@@ -21,12 +22,6 @@ use crate::sys::{End, Kind, Sys};
 use rustix::mount::MountFlags;
 use std::time::Duration;
 
-/// The largest file on vfat is a byte short of 4 GiB; with whole mebibytes every block of a file system lies in one piece.
-const LARGEST_ON_VFAT: u64 = 4095 << 20;
-/// More pieces than anybody has, 256 GiB on vfat.
-const MOST_PIECES: u32 = 64;
-/// What a piece's size is a multiple of: the largest block of a file system on x86.
-const BLOCK: u64 = 4096;
 /// Bytes below which an ext4 has no journal to speak of.
 const SMALLEST: u64 = 64 << 20;
 /// Bytes of the store that an image leaves free.
@@ -41,8 +36,8 @@ const MKE2FS: [&str; 2] = ["/usr/sbin/mke2fs", "/sbin/mke2fs"];
 const MKE2FS_LIMIT: Duration = Duration::from_secs(600);
 
 /// A piece of the image; the first has its name.
-fn piece(name: &str, number: u32) -> Place {
-    if number == 0 { Place::store(name) } else { Place::store([name, ".", &number.to_string()].concat()) }
+fn piece(image: &str, number: u32) -> Place {
+    Place::store(pieces::name(image, number))
 }
 
 fn is_file<S: Sys>(machine: &Machine<S>, at: &Place) -> bool {
@@ -50,21 +45,13 @@ fn is_file<S: Sys>(machine: &Machine<S>, at: &Place) -> bool {
 }
 
 /// The pieces that are there, the first one first.
-fn pieces<S: Sys>(machine: &Machine<S>) -> Vec<Place> {
-    (0..MOST_PIECES).map(|number| piece(IMAGE, number)).take_while(|at| is_file(machine, at)).collect()
-}
-
-/// How long each piece of an image of that size is. Pure.
-fn lengths(size: u64, largest: u64) -> Vec<u64> {
-    let size = size / BLOCK * BLOCK;
-    let mut all = vec![largest; usize::try_from(size / largest).unwrap_or(usize::MAX).min(MOST_PIECES as usize)];
-    all.extend(Some(size % largest).filter(|rest| *rest > 0));
-    all
+fn found<S: Sys>(machine: &Machine<S>) -> Vec<Place> {
+    (0..pieces::MOST).map(|number| piece(IMAGE, number)).take_while(|at| is_file(machine, at)).collect()
 }
 
 /// The longest file on a file system.
 fn largest(format: Format) -> u64 {
-    if format == Format::Vfat { LARGEST_ON_VFAT } else { u64::MAX / BLOCK * BLOCK }
+    if format == Format::Vfat { pieces::LARGEST_ON_VFAT } else { u64::MAX }
 }
 
 /// Makes an image with an ext4 of that many bytes.
@@ -76,7 +63,7 @@ pub(super) fn make<S: Sys>(
     size: u64,
 ) -> Result<()> {
     let lengths = lengths(size, largest(layers.store.format));
-    if size < SMALLEST || lengths.len() > MOST_PIECES as usize {
+    if size < SMALLEST || lengths.len() > pieces::MOST as usize {
         let why = format!("isolde.persist-size= wants at least {} MiB, and less than 256 GiB on vfat", SMALLEST >> 20);
         return Err(refuse(machine, why));
     }
@@ -89,11 +76,11 @@ pub(super) fn make<S: Sys>(
     let program = mke2fs(machine, layers)?;
     machine.notice(&format!("making {IMAGE} with {} MiB", size >> 20));
     machine.apply(&[Op::MakeDir(Place::store(FOLDER_OF_IMAGE))])?;
-    let pieces: Vec<(Place, Place, u64)> =
+    let files: Vec<(Place, Place, u64)> =
         numbered().map(|(number, length)| (piece(NEW, number), piece(IMAGE, number), *length)).collect();
-    let done = fill(machine, drivers, plan, &pieces, program);
+    let done = fill(machine, drivers, plan, &files, program);
     if done.is_err() {
-        for (new, ..) in &pieces {
+        for (new, ..) in &files {
             machine.best_effort(&Op::Delete(new.clone()), "it takes room and is not used");
         }
     }
@@ -104,22 +91,31 @@ fn fill<S: Sys>(
     machine: &mut Machine<S>,
     drivers: &mut Drivers,
     plan: &Plan,
-    pieces: &[(Place, Place, u64)],
+    files: &[(Place, Place, u64)],
     program: Program,
 ) -> Result<()> {
-    let mut files = Vec::new();
-    for (new, _, length) in pieces {
+    let mut open = Vec::new();
+    for (new, _, length) in files {
         machine.apply(&[Op::Delete(new.clone()), Op::Allocate { at: new.clone(), size: *length }])?;
-        files.push(machine.sys_mut().open_writable(new).map_err(|e| machine.os(format!("open {new}"), e))?);
+        open.push(machine.sys_mut().open_writable(new).map_err(|e| machine.os(format!("open {new}"), e))?);
     }
-    let node = join(machine, drivers, NEW, &files, true)?;
+    let node = join(machine, drivers, NEW, &open, true)?;
     let formatted = make_file_system(machine, plan, program, &node);
     machine.best_effort(&Op::Unmap(JOINED.to_owned()), "the image stays open");
-    drop(files);
+    drop(open);
     formatted?;
     // The one with the image's own name comes last: until then there is no image.
-    let named = |(new, at, _): &(Place, Place, u64)| Op::Rename { from: new.clone(), to: at.clone() };
-    machine.apply(&pieces.iter().rev().map(named).collect::<Vec<_>>())
+    for (index, (new, at, _)) in files.iter().enumerate().rev() {
+        let named = machine.apply(&[Op::Rename { from: new.clone(), to: at.clone() }]);
+        if named.is_err() {
+            // Those that have their names are pieces of no image, which the next boot would refuse.
+            for (_, at, _) in files.iter().skip(index + 1) {
+                machine.best_effort(&Op::Delete(at.clone()), "it takes room and is not used");
+            }
+            return named;
+        }
+    }
+    Ok(())
 }
 
 /// Where the image that boots has the program, and how it is called.
@@ -160,7 +156,7 @@ fn make_file_system<S: Sys>(machine: &mut Machine<S>, plan: &Plan, mut program: 
 /// Makes the image that is there larger; its file system grows when it is mounted. Without room it stays as it is.
 pub(super) fn grow<S: Sys>(machine: &mut Machine<S>, store: &Store, size: u64) -> Result<()> {
     let mut there = Vec::new();
-    for at in pieces(machine) {
+    for at in found(machine) {
         let doing = || format!("read {at}");
         let file = machine.sys().open(&at).map_err(|e| machine.os(doing(), e))?;
         there.push(file.size().map_err(|e| machine.os(doing(), e))?);
@@ -173,9 +169,9 @@ pub(super) fn grow<S: Sys>(machine: &mut Machine<S>, store: &Store, size: u64) -
     machine.notice(&format!("{IMAGE} grows from {} to {} MiB", now >> 20, size >> 20));
     // What is in front of the end cannot grow: only the last piece, and new ones behind it.
     let last = there.pop().unwrap_or_default();
-    let number = u32::try_from(there.len()).unwrap_or(MOST_PIECES);
+    let number = u32::try_from(there.len()).unwrap_or(pieces::MOST);
     let behind = lengths(last.saturating_add(more), largest(store.format));
-    for (number, size) in (number..MOST_PIECES).zip(behind) {
+    for (number, size) in (number..pieces::MOST).zip(behind) {
         machine.apply(&[Op::Allocate { at: piece(IMAGE, number), size }])?;
     }
     Ok(())
@@ -201,7 +197,7 @@ pub(super) fn mount<S: Sys>(
     let (target, at) = (Place::at(PERSIST), Place::store(IMAGE));
     let doing = || format!("open {at}");
     let mut files = Vec::new();
-    for at in pieces(machine) {
+    for at in found(machine) {
         let file = if writable { machine.sys_mut().open_writable(&at) } else { machine.sys().open(&at) };
         files.push(file.map_err(|e| machine.os(doing(), e))?);
     }
@@ -261,33 +257,14 @@ fn join<S: Sys>(
     files: &[S::File],
     writable: bool,
 ) -> Result<String> {
-    let mut parts = Vec::new();
+    let mut sizes = Vec::new();
     for (number, file) in (0..).zip(files) {
         let device = piece(name, number).full().to_string_lossy().into_owned();
         let size = file.size().map_err(|e| machine.os(["read ", &device].concat(), e))?;
-        if size == 0 || size % BLOCK != 0 {
-            let why =
-                format!("{device} has {size} bytes, wanted a multiple of {BLOCK}: a piece is damaged or cut short");
-            return Err(refuse(machine, why));
-        }
-        parts.push(Part { length: size / MAP_SECTOR, device, offset: 0, target: Target::Linear });
+        sizes.push((device, size));
     }
+    let mapping = Mapping::joined(JOINED, writable, sizes).map_err(|why| refuse(machine, why))?;
     drivers.joined_image(machine);
-    let mapping = Mapping { name: JOINED.to_owned(), uuid: ["ISOLDE-", JOINED].concat(), writable, parts };
     let node = machine.map_images(files, &mapping)?;
     Ok(node.to_string_lossy().into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pieces_have_whole_blocks_and_the_last_one_the_rest() {
-        assert_eq!(lengths(64 << 20, LARGEST_ON_VFAT), [64 << 20]);
-        assert_eq!(lengths((5 << 30) + 17, LARGEST_ON_VFAT), [LARGEST_ON_VFAT, (5 << 30) - LARGEST_ON_VFAT]);
-        assert_eq!(lengths(LARGEST_ON_VFAT, LARGEST_ON_VFAT), [LARGEST_ON_VFAT]);
-        assert_eq!(lengths(1 << 50, largest(Format::Exfat)), [1 << 50]);
-        assert!(lengths(u64::MAX, LARGEST_ON_VFAT).len() > MOST_PIECES as usize, "refused, and no endless list");
-    }
 }

@@ -93,6 +93,17 @@ fn a_damaged_record_is_named_and_kept() {
     assert!(run(&["list", empty.path().to_str().unwrap()], 2).contains("nothing was saved here"));
 }
 
+/// Writes the record into an ext4.
+fn put_record(folder: &Path, image: &Path) {
+    let text = folder.join("record.toml");
+    fs::write(&text, record().to_string()).unwrap();
+    let path = [std::env::var("PATH").unwrap(), ":/usr/sbin:/sbin".to_owned()].concat();
+    let request = format!("write {} record.toml", text.display());
+    let mut debugfs = Command::new("env");
+    let done = debugfs.arg("debugfs").env("PATH", path).args(["-w", "-R", &request]).arg(image).output().unwrap();
+    assert!(done.status.success());
+}
+
 #[test]
 fn an_image_file_is_made_grown_and_listed() {
     let folder = tempfile::tempdir().unwrap();
@@ -101,15 +112,10 @@ fn an_image_file_is_made_grown_and_listed() {
     run(&["create", file, "--size", "16M"], 0);
     assert!(run(&["create", file, "--size", "16M"], 2).contains("is there already"));
     assert!(run(&["list", file], 2).contains("no record.toml in it"));
-    let text = folder.path().join("record.toml");
-    fs::write(&text, record().to_string()).unwrap();
-    let path = [std::env::var("PATH").unwrap(), ":/usr/sbin:/sbin".to_owned()].concat();
-    let request = format!("write {} record.toml", text.display());
-    let done =
-        Command::new("env").arg("debugfs").env("PATH", path).args(["-w", "-R", &request, file]).output().unwrap();
-    assert!(done.status.success());
+    put_record(folder.path(), &image);
     assert_eq!(run(&["list", file], 0).lines().count(), 5);
     run(&["grow", file, "--size", "24M"], 0);
+    run(&["check", file], 0);
     assert_eq!((image.metadata().unwrap().len(), run(&["list", file], 0).lines().count()), (24 << 20, 5));
 }
 
@@ -141,7 +147,25 @@ fn an_image_in_pieces_is_the_whole_one_cut() {
     let checked = Command::new("/sbin/e2fsck").args(["-f", "-n"]).arg(&whole).output().unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
     let text = run(&["list", file], 2);
-    assert!(text.contains("persist.img.1: boot from it"), "{text}");
+    assert!(text.contains("persist.img: no record.toml in it"), "{text}");
+    // With one in it, which lies wherever mke2fs has put its block.
+    put_record(folder.path(), &whole);
+    let bytes = fs::read(&whole).unwrap();
+    for (end, part) in ["", ".1", ".2"].into_iter().zip(bytes.chunks(33 << 20)) {
+        fs::write(format!("{file}{end}"), part).unwrap();
+    }
+    assert_eq!(run(&["list", file], 0).lines().count(), 5);
+    let text = run(&["grow", file, "--size", "40M"], 2);
+    assert!(["takes root", "no device mapper", "wanted more"].iter().any(|why| text.contains(why)), "{text}");
+    if !Path::new("/dev/mapper/control").exists() {
+        for arguments in
+            [["drop", file, "5"].as_slice(), &["prune", file], &["check", file], &["grow", file, "--size", "1G"]]
+        {
+            let text = run(arguments, 2);
+            assert!(["takes root", "no device mapper"].iter().any(|why| text.contains(why)), "{text}");
+        }
+        assert_eq!(fs::read(format!("{file}.2")).unwrap(), bytes[66 << 20..], "nothing has grown");
+    }
     fs::remove_file(&image).unwrap();
     let text = run(&["create", file, "--size", "80M", "--piece", "33M"], 2);
     assert!(text.contains("persist.img.1 is there already") && !image.exists(), "{text}");

@@ -79,7 +79,7 @@ pub(super) fn fill(image: &Path, plain: &File, key: &Secret) -> Result<()> {
 
 /// Whether an open volume takes writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(crate) enum Access {
     ReadOnly,
     ReadWrite,
 }

@@ -8,13 +8,15 @@
 pub(crate) mod create;
 pub(crate) mod crypt;
 pub(crate) mod grow;
+pub(crate) mod joined;
+pub(crate) mod mounted;
 pub(crate) mod pieces;
 pub(crate) mod tool;
 
 use crate::trust::{finish, say};
 use anyhow::{Context, Result};
 use clap::Subcommand;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// What the name of an unfinished file begins with.
@@ -36,9 +38,9 @@ enum Command {
     Check(CheckArgs),
 }
 
-/// Look for faults in a home, and change nothing. Status 1 when there are any.
+/// Look for faults in an image file, and change nothing. Status 1 when there are any.
 #[derive(Clone, Debug, clap::Args)]
-struct CheckArgs {
+pub(crate) struct CheckArgs {
     /// The image file.
     file: PathBuf,
     #[command(flatten)]
@@ -72,19 +74,25 @@ pub fn run(args: &Args) -> ExitCode {
     finish(match &args.command {
         Command::Create(args) => create::create(args).map(|()| true),
         Command::Grow(args) => grow::grow(args).map(|()| true),
-        Command::Check(args) => check(args),
+        Command::Check(args) => check(&args.file, &args.key),
     })
 }
 
-fn check(args: &CheckArgs) -> Result<bool> {
-    let shown = args.file.display().to_string();
-    let file = std::fs::File::open(&args.file).with_context(|| shown.clone())?;
+/// The same for sessions, whose image may be in pieces.
+pub(crate) fn check_sessions(args: &CheckArgs) -> Result<bool> {
+    let files = pieces::there(&args.file);
+    if files.len() < 2 {
+        return check(&args.file, &args.key);
+    }
+    check(joined::Joined::open(&files, crypt::Access::ReadOnly)?.node(), &args.key)
+}
+
+fn check(image: &Path, key: &crypt::Key) -> Result<bool> {
+    let shown = image.display().to_string();
+    let file = std::fs::File::open(image).with_context(|| shown.clone())?;
     let done = match crypt::volume(&file).with_context(|| shown.clone())? {
-        None => tool::check(&args.file)?,
-        Some(_) => {
-            let key = args.key.read(false)?;
-            crypt::open(&args.file, &key, crypt::Access::ReadOnly)?.with(tool::check)?
-        }
+        None => tool::check(image)?,
+        Some(_) => crypt::open(image, &key.read(false)?, crypt::Access::ReadOnly)?.with(tool::check)?,
     };
     say(&done.output)?;
     Ok(done.sound)

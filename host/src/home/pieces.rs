@@ -7,15 +7,14 @@
 use super::Size;
 use super::create::unfinished;
 use anyhow::{Context, Result, ensure};
+use isolde::formats::pieces::{self, LARGEST_ON_VFAT};
 use rustix::fs::statfs;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// MSDOS_SUPER_MAGIC of linux/magic.h, as statfs(2) gives it.
 const VFAT: i64 = 0x4d44;
-/// Bytes of a piece on vfat.
-const LARGEST_ON_VFAT: u64 = 4095 << 20;
 /// Bytes that are read at once.
 const STEP: usize = 1 << 20;
 
@@ -35,7 +34,8 @@ pub(crate) fn piece_size(text: &str) -> Result<Size, &'static str> {
 pub(super) fn write(mut whole: File, piece: u64, first: &Path) -> Result<()> {
     let folder = first.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let size = whole.metadata().context("a temporary file")?.len();
-    let count = size.div_ceil(piece);
+    let count = u32::try_from(size.div_ceil(piece)).ok().filter(|count| *count <= pieces::MOST);
+    let count = count.with_context(|| format!("wanted at most {} pieces of {piece} bytes", pieces::MOST))?;
     let names: Vec<PathBuf> = (0..count).map(|number| name(first, number)).collect();
     for name in &names {
         ensure!(!name.exists(), "{} is there already", name.display());
@@ -50,18 +50,28 @@ pub(super) fn write(mut whole: File, piece: u64, first: &Path) -> Result<()> {
         copy(&mut whole, file.as_file(), length).with_context(|| format!("write {}", name.display()))?;
         made.push((file, name));
     }
+    let mut named = Vec::new();
     for (file, name) in made.into_iter().rev() {
-        file.persist_noclobber(name).with_context(|| format!("give {} its name", name.display()))?;
+        if let Err(error) = file.persist_noclobber(name) {
+            // Pieces of no image, which a boot would refuse.
+            named.iter().for_each(|name| drop(fs::remove_file(name)));
+            return Err(error).with_context(|| format!("give {} its name", name.display()));
+        }
+        named.push(name);
     }
     File::open(folder).and_then(|folder| folder.sync_all()).with_context(|| folder.display().to_string())
 }
 
+/// Those of an image that are there, the first one first.
+pub(crate) fn there(first: &Path) -> Vec<PathBuf> {
+    (0..pieces::MOST).map(|number| name(first, number)).take_while(|path| path.is_file()).collect()
+}
+
 /// The first one has the image's own name.
-fn name(first: &Path, number: u64) -> PathBuf {
+pub(super) fn name(first: &Path, number: u32) -> PathBuf {
+    // The end alone: a path need not be text.
     let mut name = first.as_os_str().to_owned();
-    if number > 0 {
-        name.push(format!(".{number}"));
-    }
+    name.push(pieces::name("", number));
     name.into()
 }
 

@@ -1,9 +1,11 @@
 //! `isolde persist`: what was saved on a store.
 //!
 //! Takes   the folder `/boot/isolde/persist` of a store, the store itself, or an image file with such a folder's content.
-//! Gives   a list of sessions; or fewer of them; or an image file, made or grown as `isolde home` does it.
+//! Gives   a list of sessions; or fewer of them; or an image file, made, grown or checked as `isolde home` does it, and in
+//!         several files where that is how it is.
 //! Leaves  every session that something stands on. The record is replaced as a whole or not at all.
-//! Fails   with status 2 and what is wrong with the record, or why the image cannot be mounted.
+//! Fails   with status 2 and what is wrong with the record, or why the image cannot be mounted. `check` has status 1 for a
+//!         file system that needs a repair.
 
 mod shelf;
 
@@ -30,6 +32,7 @@ pub struct Args {
 enum Command {
     Create(CreateArgs),
     Grow(grow::Args),
+    Check(home::CheckArgs),
     List(ListArgs),
     Drop(DropArgs),
     Prune(PruneArgs),
@@ -87,7 +90,8 @@ pub fn run(args: &Args) -> ExitCode {
             let (file, size, encrypt, key) = (args.file.clone(), args.size, args.encrypt, args.key.clone());
             create::create(&create::Args::for_sessions(file, size, encrypt, key, args.piece))
         }
-        Command::Grow(args) => grow::grow(args),
+        Command::Grow(args) => grow::grow_sessions(args),
+        Command::Check(args) => return finish(home::check_sessions(args)),
         Command::List(args) => list(args),
         Command::Drop(args) => drop_them(args),
         Command::Prune(args) => prune(args),

@@ -1,9 +1,14 @@
 //! Where the sessions are: a folder, or an image file that is mounted for as long as it is worked on.
 
-use crate::home::tool;
+use crate::home::crypt::Access;
+use crate::home::joined::{self, Joined};
+use crate::home::mounted::Mounted;
+use crate::home::pieces;
+use crate::iso::system::{Bytes, Stack};
 use crate::trust::replace::replace;
 use anyhow::{Context, Result, bail};
 use isolde::formats::generations::{Generations, MOST, NAME};
+use isolde::formats::read_full;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -12,24 +17,26 @@ use std::path::{Path, PathBuf};
 const FOLDER: &str = "boot/isolde/persist";
 const IMAGE: &str = "boot/isolde/persist.img";
 
-/// Where the running system has it (src/stages/persist.rs).
-const BOOTED: &str = "/run/initramfs/isolde/persist";
-
 /// A folder with sessions that can be changed.
 pub(super) struct Shelf {
     folder: PathBuf,
-    /// Unmounted with this value.
-    _mount: Option<Mount>,
+    /// Unmounted with this value, and then its pieces are taken apart.
+    _mounted: Option<(Mounted, Option<Joined>)>,
 }
 
 impl Shelf {
-    /// Opens it; an image file is mounted, which takes root.
+    /// Opens it; an image is mounted, which takes root.
     pub(super) fn open(path: &Path) -> Result<Shelf> {
         match place(path)? {
-            Place::Folder(folder) => Ok(Shelf { folder, _mount: None }),
+            Place::Folder(folder) => Ok(Shelf { folder, _mounted: None }),
             Place::Image(file) => {
-                let mount = Mount::new(&file)?;
-                Ok(Shelf { folder: mount.at.path().to_owned(), _mount: Some(mount) })
+                let files = pieces::there(&file);
+                let joined = match files.len() {
+                    0 | 1 => None,
+                    _ => Some(Joined::open(&files, Access::ReadWrite)?),
+                };
+                let mounted = Mounted::new(joined.as_ref().map_or(&file, Joined::node))?;
+                Ok(Shelf { folder: mounted.path().to_owned(), _mounted: Some((mounted, joined)) })
             }
         }
     }
@@ -39,13 +46,16 @@ impl Shelf {
         match place(path)? {
             Place::Folder(folder) => record(&folder),
             Place::Image(file) => {
-                let mut debugfs = tool::command("debugfs");
-                let output = debugfs.args(["-R", &["cat /", NAME].concat()]).arg(&file).output();
-                let output = output.context("start debugfs")?;
-                if output.stdout.is_empty() {
-                    bail!("{}: no {NAME} in it; {}", file.display(), String::from_utf8_lossy(&output.stderr).trim());
-                }
-                Generations::parse(&output.stdout).with_context(|| format!("{}: {NAME}", file.display()))
+                let shown = || file.display().to_string();
+                let mut image = Stack::default();
+                let bytes = joined::Bytes::open(&pieces::there(&file)).with_context(shown)?;
+                image.push(Bytes::new(bytes), &[]).with_context(shown)?;
+                let record = image.open(NAME).with_context(shown)?;
+                let Some(record) = record else { bail!("{}: no {NAME} in it", file.display()) };
+                let mut bytes = vec![0; MOST + 1];
+                let count = read_full(&record, &mut bytes, 0).with_context(shown)?;
+                bytes.truncate(count);
+                Generations::parse(&bytes).with_context(|| format!("{}: {NAME}", file.display()))
             }
         }
     }
@@ -77,9 +87,9 @@ enum Place {
 fn place(path: &Path) -> Result<Place> {
     let (image, folder) = (path.join(IMAGE), path.join(FOLDER));
     Ok(if path.is_file() {
-        Place::Image(whole(path.to_owned())?)
+        Place::Image(path.to_owned())
     } else if image.is_file() {
-        Place::Image(whole(image)?)
+        Place::Image(image)
     } else if folder.is_dir() {
         Place::Folder(folder)
     } else if path.join(NAME).is_file() {
@@ -89,43 +99,10 @@ fn place(path: &Path) -> Result<Place> {
     })
 }
 
-/// An image in one file: only the system that boots from them puts several together.
-fn whole(image: PathBuf) -> Result<PathBuf> {
-    let mut next = image.as_os_str().to_owned();
-    next.push(".1");
-    let next = PathBuf::from(next);
-    if next.exists() {
-        bail!("{} goes on in {}: boot from it, and work on {BOOTED} there", image.display(), next.display());
-    }
-    Ok(image)
-}
-
 fn record(folder: &Path) -> Result<Generations> {
     let at = folder.join(NAME);
     let mut bytes = Vec::new();
     let file = File::open(&at).with_context(|| at.display().to_string())?;
     file.take(MOST as u64 + 1).read_to_end(&mut bytes).with_context(|| at.display().to_string())?;
     Generations::parse(&bytes).with_context(|| at.display().to_string())
-}
-
-struct Mount {
-    at: tempfile::TempDir,
-}
-
-impl Mount {
-    fn new(file: &Path) -> Result<Mount> {
-        let at = tempfile::tempdir().context("a temporary folder")?;
-        let mut mount = tool::command("mount");
-        mount.args(["-o", "loop,nosuid,nodev,noexec"]).arg(file).arg(at.path());
-        tool::run("mount", &mut mount, &[]).with_context(|| format!("{}, which takes root", file.display()))?;
-        Ok(Mount { at })
-    }
-}
-
-impl Drop for Mount {
-    fn drop(&mut self) {
-        if let Err(error) = tool::run("umount", tool::command("umount").arg(self.at.path()), &[]) {
-            eprintln!("isolde: {error:#}");
-        }
-    }
 }

@@ -5,12 +5,12 @@
 //! Fails   when busybox is missing or needs shared libraries.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
 use super::tree::Tree;
-use crate::tool::find;
+use crate::tool::{command, find, run};
 
 /// Where each layer leaves a file of its own name.
 pub const MARKS: &str = "etc/layers";
@@ -96,6 +96,21 @@ pub fn programs(folder: &str) -> Result<Tree> {
     let tree = Tree::new().copy(format!("{folder}/busybox"), &busybox()?);
     let link = |tree: Tree, name: &str| tree.link(format!("{folder}/{name}"), "busybox");
     Ok(PROGRAMS.split_whitespace().fold(tree, link))
+}
+
+/// Adds a program of this machine and the libraries that it is linked with.
+///
+/// # Errors
+/// When it is not installed.
+pub fn with_program(tree: Tree, name: &str) -> Result<Tree> {
+    let program = find(name).with_context(|| format!("{name} is not installed; ./setup.sh installs it"))?;
+    let list = run("libraries", command("ldd").arg(&program))?;
+    let libraries = list.split_whitespace().filter(|word| word.starts_with("/lib") || word.starts_with("/usr/lib"));
+    let tree = tree.copy(format!("usr/bin/{name}"), &program);
+    Ok(libraries.fold(tree, |tree, library| {
+        let place = library.trim_start_matches("/usr").trim_start_matches('/');
+        tree.copy(format!("usr/{place}"), Path::new(library))
+    }))
 }
 
 /// The program on this machine.

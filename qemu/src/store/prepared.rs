@@ -15,7 +15,7 @@ use crate::cache::{cached, digest};
 use crate::families::{self, Tree, root};
 use crate::machine::{Bus, Disk, Machine};
 use crate::modules;
-use crate::tool::{command, find, run, say};
+use crate::tool::say;
 
 /// The disks. Each has the image at [`PATH`] of the tree that its comment names.
 #[derive(Debug, Clone)]
@@ -122,17 +122,5 @@ fn guest() -> Result<Tree> {
     let tree = root::programs("usr/bin")?.program("init", INIT).text("work", WORK);
     let tree = ["sync", "modprobe"].iter().fold(tree, |tree, name| tree.link(format!("usr/bin/{name}"), "busybox"));
     // The kernel itself asks here for what a file system needs.
-    with_program(tree.link("usr/sbin/modprobe", "../bin/busybox"), "btrfs")
-}
-
-/// Adds a program of this machine and the libraries that it is linked with.
-fn with_program(tree: Tree, name: &str) -> Result<Tree> {
-    let program = find(name).with_context(|| format!("{name} is not installed; ./setup.sh installs it"))?;
-    let list = run("libraries", command("ldd").arg(&program))?;
-    let libraries = list.split_whitespace().filter(|word| word.starts_with("/lib") || word.starts_with("/usr/lib"));
-    let tree = tree.copy(format!("usr/bin/{name}"), &program);
-    Ok(libraries.fold(tree, |tree, library| {
-        let place = library.trim_start_matches("/usr").trim_start_matches('/');
-        tree.copy(format!("usr/{place}"), Path::new(library))
-    }))
+    root::with_program(tree.link("usr/sbin/modprobe", "../bin/busybox"), "btrfs")
 }

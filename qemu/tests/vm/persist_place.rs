@@ -9,6 +9,7 @@
 )]
 
 mod encrypted;
+mod host;
 mod ntfs;
 
 use crate::common::disks::{assert_unmounted, partition};
@@ -33,22 +34,26 @@ fn vfat() -> Store {
     saved::store(FileSystem::Vfat).layout(Layout::Mbr)
 }
 
-/// An empty ext4 of 80 MiB, cut after 33.
-fn pieces() -> [PathBuf; 2] {
-    let bytes = fs::read(image_of("pieces-whole.img", 80)).unwrap();
+/// The bytes of an ext4 of 80 MiB, cut after 33.
+fn pieces(name: &str, whole: &Path) -> [PathBuf; 2] {
+    let bytes = fs::read(whole).unwrap();
     let (first, second) = bytes.split_at(33 * MIB);
-    [("pieces-first.img", first), ("pieces-second.img", second)].map(|(name, bytes)| {
-        let path = folder().join(name);
+    [("first", first), ("second", second)].map(|(number, bytes)| {
+        let path = folder().join(format!("{name}-{number}.img"));
         fs::write(&path, bytes).unwrap();
         path
     })
 }
 
+/// A stick with both.
+fn in_pieces(store: Store, pieces: &[PathBuf; 2]) -> Store {
+    store.copy(IMAGE, &pieces[0]).copy(&format!("{IMAGE}.1"), &pieces[1])
+}
+
 #[test]
 fn an_image_in_pieces_on_vfat_grows() {
-    let [first, second] = pieces();
-    let store = vfat().copy(IMAGE, &first).copy(&format!("{IMAGE}.1"), &second).free(200);
-    let image = build("persist-pieces", &store);
+    let pieces = pieces("pieces", &image_of("pieces-whole.img", 80));
+    let image = build("persist-pieces", &in_pieces(vfat(), &pieces).free(200));
     let mebibytes = "busybox df -m /run/initramfs/isolde/persist | tail -n 1 | awk '{ print $2 }'";
     let mut guest = Guest::boot(&small_machine("persist-pieces", &image, ""));
     let before: u64 = guest.ask(mebibytes).parse().unwrap();

@@ -10,6 +10,7 @@ mod formats_real {
     mod images;
     mod lists;
     mod modules;
+    mod ntfs;
     mod partitions;
     mod superblocks;
     mod tools;

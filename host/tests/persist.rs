@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)] // clippy knows test functions as tests, but not what they call
 
 use isolde::formats::generations::{Generation, Generations, State};
+use isolde::formats::luks::{Direction, Volume};
 use std::fs;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
@@ -93,15 +95,45 @@ fn a_damaged_record_is_named_and_kept() {
     assert!(run(&["list", empty.path().to_str().unwrap()], 2).contains("nothing was saved here"));
 }
 
+/// Without root: the volume is read by init's own code.
+#[test]
+fn an_encrypted_image_is_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (file, plain, key) = (at("persist.img"), at("plain"), at("key"));
+    fs::write(&key, "correct horse").unwrap();
+    run(&["create", &plain, "--size", "16M"], 0);
+    put_record(folder.path(), Path::new(&plain));
+    let mut bytes = fs::read(&plain).unwrap();
+    let image = fs::File::options().read(true).write(true).create_new(true).open(&file).unwrap();
+    image.set_len(32 << 20).unwrap();
+    let format = ["luksFormat", "-q", "--type", "luks2", "--pbkdf", "pbkdf2", "--pbkdf-force-iterations", "1000"];
+    let mut cryptsetup = tool("cryptsetup");
+    cryptsetup.args(format).args(["--sector-size", "4096", "--key-file", &key, &file]);
+    assert!(cryptsetup.status().unwrap().success());
+    let volume = Volume::read(&image).unwrap();
+    let (master, payload) = (volume.unlock(&image, b"correct horse", 1 << 20).unwrap(), &volume.payload);
+    payload.cipher.crypt(Direction::Encrypt, master.bytes(), 0, 4096, &mut bytes).unwrap();
+    image.write_all_at(&bytes, payload.offset).unwrap();
+    assert_eq!(run(&["list", &file, "--key-file", &key], 0).lines().count(), 5);
+    fs::write(&key, "wrong").unwrap();
+    assert!(run(&["list", &file, "--key-file", &key], 2).contains("no key slot fits"));
+}
+
 /// Writes the record into an ext4.
 fn put_record(folder: &Path, image: &Path) {
     let text = folder.join("record.toml");
     fs::write(&text, record().to_string()).unwrap();
-    let path = [std::env::var("PATH").unwrap(), ":/usr/sbin:/sbin".to_owned()].concat();
     let request = format!("write {} record.toml", text.display());
-    let mut debugfs = Command::new("env");
-    let done = debugfs.arg("debugfs").env("PATH", path).args(["-w", "-R", &request]).arg(image).output().unwrap();
-    assert!(done.status.success());
+    assert!(tool("debugfs").args(["-w", "-R", &request]).arg(image).output().unwrap().status.success());
+}
+
+/// A program, also where a user's search path lacks the system's own folders.
+fn tool(name: &str) -> Command {
+    let path = [std::env::var("PATH").unwrap(), ":/usr/sbin:/sbin".to_owned()].concat();
+    let mut command = Command::new("env");
+    command.arg(name).env("PATH", path);
+    command
 }
 
 #[test]

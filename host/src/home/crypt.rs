@@ -5,8 +5,10 @@ use super::tool::{command, run};
 use anyhow::{Context, Result, bail, ensure};
 use isolde::formats::luks::{Direction, Volume};
 use isolde::formats::superblock::{Format, probe};
+use isolde::formats::{ReadAt, read_full};
 use isolde::secret::Secret;
 use std::fs::File;
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -27,7 +29,7 @@ pub(crate) struct Key {
 
 impl Key {
     /// The passphrase; a new one is typed twice.
-    pub(super) fn read(&self, new: bool) -> Result<Secret> {
+    pub(crate) fn read(&self, new: bool) -> Result<Secret> {
         if let Some(path) = &self.key_file {
             return Ok(Secret::new(std::fs::read(path).with_context(|| path.display().to_string())?));
         }
@@ -41,8 +43,8 @@ impl Key {
     }
 }
 
-/// The LUKS volume in a file, if one is in it.
-pub(super) fn volume(file: &File) -> Result<Option<Volume>> {
+/// The LUKS volume in an image, if one is in it.
+pub(crate) fn volume(file: &dyn ReadAt) -> Result<Option<Volume>> {
     let found = probe(file)?;
     if found.is_none_or(|superblock| superblock.format != Format::Luks) {
         return Ok(None);
@@ -84,12 +86,12 @@ pub(crate) enum Access {
     ReadWrite,
 }
 
-/// A volume that the kernel has open, until it is closed.
+/// A volume that the kernel has open, until this value goes.
 #[derive(Debug)]
-pub(super) struct Open(String);
+pub(crate) struct Open(String);
 
 /// Opens a volume, which takes root and the kernel's device mapper.
-pub(super) fn open(image: &Path, key: &Secret, access: Access) -> Result<Open> {
+pub(crate) fn open(image: &Path, key: &Secret, access: Access) -> Result<Open> {
     let name = format!("isolde-home-{}", std::process::id());
     let mut open = command("cryptsetup");
     open.args(["open", "--key-file", "-"]).args((access == Access::ReadOnly).then_some("--readonly"));
@@ -99,10 +101,68 @@ pub(super) fn open(image: &Path, key: &Secret, access: Access) -> Result<Open> {
 }
 
 impl Open {
+    /// Its device.
+    pub(crate) fn node(&self) -> PathBuf {
+        Path::new("/dev/mapper").join(&self.0)
+    }
+
     /// Works with its device, and closes it.
     pub(super) fn with<T>(self, work: impl FnOnce(&Path) -> Result<T>) -> Result<T> {
-        let done = work(&Path::new("/dev/mapper").join(&self.0));
-        run("cryptsetup", command("cryptsetup").args(["close", &self.0]), &[])?;
-        done
+        work(&self.node())
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        if let Err(error) = run("cryptsetup", command("cryptsetup").args(["close", &self.0]), &[]) {
+            eprintln!("isolde: {error:#}");
+        }
+    }
+}
+
+/// What is in a volume, read without the kernel's help: it takes neither root nor a device mapper.
+pub(crate) struct Plain<T> {
+    inner: T,
+    volume: Volume,
+    master: Secret,
+}
+
+impl<T: ReadAt> Plain<T> {
+    /// Opens it with its passphrase.
+    pub(crate) fn open(inner: T, volume: Volume, key: &Secret) -> Result<Plain<T>> {
+        let master = volume.unlock(&inner, key.bytes(), MEMORY).map_err(|error| anyhow::anyhow!("{error}"))?;
+        Ok(Plain { inner, volume, master })
+    }
+}
+
+impl<T: ReadAt> ReadAt for Plain<T> {
+    /// Whole sectors are read: each is encrypted as one.
+    fn read_at(&self, buf: &mut [u8], offset: u64) -> io::Result<usize> {
+        let payload = &self.volume.payload;
+        let sector = u64::from(payload.sector_size);
+        let skip = usize::try_from(offset % sector).map_err(io::Error::other)?;
+        let start = offset - offset % sector;
+        let left = self.size()?.saturating_sub(start).min(STEP as u64);
+        let wanted = (skip + buf.len()).next_multiple_of(payload.sector_size as usize);
+        let mut bytes = vec![0; wanted.min(usize::try_from(left).map_err(io::Error::other)?)];
+        let at = payload.offset.checked_add(start).ok_or(io::ErrorKind::InvalidInput)?;
+        let read = read_full(&self.inner, &mut bytes, at)?;
+        bytes.truncate(read - read % payload.sector_size as usize);
+        let first = payload.iv_offset.wrapping_add(start / 512);
+        let size = payload.sector_size as usize;
+        let key = self.master.bytes();
+        let done = payload.cipher.crypt(Direction::Decrypt, key, first, size, &mut bytes);
+        done.ok_or_else(|| io::Error::other("the key's length"))?;
+        let found = bytes.get(skip..).unwrap_or_default();
+        let count = found.len().min(buf.len());
+        buf.iter_mut().zip(found).for_each(|(to, from)| *to = *from);
+        Ok(count)
+    }
+
+    fn size(&self) -> io::Result<u64> {
+        let payload = &self.volume.payload;
+        let rest = self.inner.size()?.saturating_sub(payload.offset);
+        let size = payload.size.map_or(rest, |size| size.min(rest));
+        Ok(size - size % u64::from(payload.sector_size))
     }
 }

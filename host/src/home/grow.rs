@@ -1,7 +1,7 @@
 //! `isolde home grow`, and `isolde persist grow`.
 
 use super::create::unfinished;
-use super::joined::{Joined, can_join};
+use super::joined::{Joined, can_join, unused};
 use super::mounted::Mounted;
 use super::{Size, crypt, pieces, tool};
 use anyhow::{Context, Result, ensure};
@@ -78,6 +78,7 @@ pub(crate) fn grow_sessions(args: &Args) -> Result<()> {
 
 fn locked(path: &Path) -> Result<File> {
     let (shown, file) = (path.display(), File::open(path).with_context(|| path.display().to_string())?);
+    unused(&shown.to_string(), &file.metadata().with_context(|| shown.to_string())?)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => anyhow::bail!("{shown}: somebody else is at work with it"),

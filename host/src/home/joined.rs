@@ -37,10 +37,9 @@ impl Joined {
         for path in files {
             let shown = || path.display().to_string();
             let file = File::options().read(true).write(writable).open(path).with_context(shown)?;
-            if let Some(device) = user(&file.metadata().with_context(shown)?) {
-                bail!("{} is in use by /dev/{device}", path.display());
-            }
-            sizes.push((shown(), file.metadata().with_context(shown)?.len()));
+            let metadata = file.metadata().with_context(shown)?;
+            unused(&shown(), &metadata)?;
+            sizes.push((shown(), metadata.len()));
             open.push(file);
         }
         let name = format!("isolde-pieces-{}", std::process::id());
@@ -74,14 +73,17 @@ pub(crate) fn can_join(shown: &str) -> Result<()> {
     Ok(())
 }
 
-/// The loop device that a file is attached to: two users of one file system destroy it.
-fn user(file: &fs::Metadata) -> Option<String> {
-    let devices = fs::read_dir("/sys/block").ok()?.flatten();
-    devices.filter_map(|device| device.file_name().into_string().ok()).find(|device| {
+/// Fails when a file is attached to a loop device, as that of the running system is: two users of one file system destroy it.
+pub(crate) fn unused(shown: &str, file: &fs::Metadata) -> Result<()> {
+    let devices = fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    for device in devices.filter_map(|device| device.file_name().into_string().ok()) {
         let backing = fs::read_to_string(format!("/sys/block/{device}/loop/backing_file")).unwrap_or_default();
         let other = fs::metadata(backing.trim_end_matches('\n'));
-        other.is_ok_and(|other| (other.dev(), other.ino()) == (file.dev(), file.ino()))
-    })
+        if other.is_ok_and(|other| (other.dev(), other.ino()) == (file.dev(), file.ino())) {
+            bail!("{shown} is in use by /dev/{device}");
+        }
+    }
+    Ok(())
 }
 
 /// All their bytes, one file behind the other.

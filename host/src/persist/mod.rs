@@ -61,6 +61,8 @@ struct CreateArgs {
 struct ListArgs {
     /// The store, its folder of sessions, or an image file.
     store: PathBuf,
+    #[command(flatten)]
+    key: crypt::Key,
 }
 
 /// Mark a session, or all of a profile, as not wanted any more. The next boot that saves, or `prune`, deletes them.
@@ -70,6 +72,8 @@ struct DropArgs {
     store: PathBuf,
     /// A session's number, or a profile.
     what: String,
+    #[command(flatten)]
+    key: crypt::Key,
 }
 
 /// Delete sessions that were dropped.
@@ -80,6 +84,8 @@ struct PruneArgs {
     /// Also those that later ones left out (NAME@-1), and that no profile leads to any more.
     #[arg(long)]
     left_out: bool,
+    #[command(flatten)]
+    key: crypt::Key,
 }
 
 /// Does it.
@@ -100,7 +106,7 @@ pub fn run(args: &Args) -> ExitCode {
 }
 
 fn list(args: &ListArgs) -> Result<()> {
-    let record = Shelf::read(&args.store)?;
+    let record = Shelf::read(&args.store, &args.key)?;
     let lines = record.all.iter().map(|one| {
         let Generation { number, parent, profile, image, .. } = one;
         let above = if *parent == 0 { "the image".to_owned() } else { parent.to_string() };
@@ -110,7 +116,7 @@ fn list(args: &ListArgs) -> Result<()> {
 }
 
 fn drop_them(args: &DropArgs) -> Result<()> {
-    let shelf = Shelf::open(&args.store)?;
+    let shelf = Shelf::open(&args.store, &args.key)?;
     let mut record = changeable(&shelf)?;
     let wanted: Vec<u32> = match args.what.parse::<u32>() {
         Ok(number) => record.find(number).map(|one| one.number).into_iter().collect(),
@@ -133,7 +139,7 @@ fn drop_them(args: &DropArgs) -> Result<()> {
 }
 
 fn prune(args: &PruneArgs) -> Result<()> {
-    let shelf = Shelf::open(&args.store)?;
+    let shelf = Shelf::open(&args.store, &args.key)?;
     let mut record = changeable(&shelf)?;
     if args.left_out {
         for number in left_out(&record) {

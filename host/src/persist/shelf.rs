@@ -1,6 +1,6 @@
 //! Where the sessions are: a folder, or an image file that is mounted for as long as it is worked on.
 
-use crate::home::crypt::Access;
+use crate::home::crypt::{self, Access, Key, Plain};
 use crate::home::joined::{self, Joined};
 use crate::home::mounted::Mounted;
 use crate::home::pieces;
@@ -20,13 +20,13 @@ const IMAGE: &str = "boot/isolde/persist.img";
 /// A folder with sessions that can be changed.
 pub(super) struct Shelf {
     folder: PathBuf,
-    /// Unmounted with this value, and then its pieces are taken apart.
-    _mounted: Option<(Mounted, Option<Joined>)>,
+    /// Unmounted with this value; then the volume is closed, and the pieces are taken apart.
+    _mounted: Option<(Mounted, Option<crypt::Open>, Option<Joined>)>,
 }
 
 impl Shelf {
     /// Opens it; an image is mounted, which takes root.
-    pub(super) fn open(path: &Path) -> Result<Shelf> {
+    pub(super) fn open(path: &Path, key: &Key) -> Result<Shelf> {
         match place(path)? {
             Place::Folder(folder) => Ok(Shelf { folder, _mounted: None }),
             Place::Image(file) => {
@@ -35,21 +35,31 @@ impl Shelf {
                     0 | 1 => None,
                     _ => Some(Joined::open(&files, Access::ReadWrite)?),
                 };
-                let mounted = Mounted::new(joined.as_ref().map_or(&file, Joined::node))?;
-                Ok(Shelf { folder: mounted.path().to_owned(), _mounted: Some((mounted, joined)) })
+                let outer = joined.as_ref().map_or(file.as_path(), Joined::node);
+                let volume = File::open(outer).map_err(Into::into).and_then(|file| crypt::volume(&file));
+                let open = match volume.with_context(|| file.display().to_string())? {
+                    None => None,
+                    Some(_) => Some(crypt::open(outer, &key.read(false)?, Access::ReadWrite)?),
+                };
+                let mounted = Mounted::new(open.as_ref().map(crypt::Open::node).as_deref().unwrap_or(outer))?;
+                Ok(Shelf { folder: mounted.path().to_owned(), _mounted: Some((mounted, open, joined)) })
             }
         }
     }
 
     /// The record alone, for which an image need not be mounted.
-    pub(super) fn read(path: &Path) -> Result<Generations> {
+    pub(super) fn read(path: &Path, key: &Key) -> Result<Generations> {
         match place(path)? {
             Place::Folder(folder) => record(&folder),
             Place::Image(file) => {
                 let shown = || file.display().to_string();
                 let mut image = Stack::default();
                 let bytes = joined::Bytes::open(&pieces::there(&file)).with_context(shown)?;
-                image.push(Bytes::new(bytes), &[]).with_context(shown)?;
+                let bytes = match crypt::volume(&bytes).with_context(shown)? {
+                    None => Bytes::new(bytes),
+                    Some(volume) => Bytes::new(Plain::open(bytes, volume, &key.read(false)?).with_context(shown)?),
+                };
+                image.push(bytes, &[]).with_context(shown)?;
                 let record = image.open(NAME).with_context(shown)?;
                 let Some(record) = record else { bail!("{}: no {NAME} in it", file.display()) };
                 let mut bytes = vec![0; MOST + 1];

@@ -22,7 +22,7 @@ fn store() -> Store {
     Store::new(FileSystem::Vfat, "STICK").layout(Layout::Mbr).copy("/root.squashfs", &root_of(Init::Sysvinit).unwrap())
 }
 
-fn start(machine: &Machine, prompt: &str) -> Guest {
+pub(super) fn start(machine: &Machine, prompt: &str) -> Guest {
     let mut vm = machine.start().unwrap();
     vm.wait_for(prompt, BOOT).unwrap();
     vm.type_on_console(&format!("{PASSPHRASE}\r")).unwrap();
@@ -63,8 +63,8 @@ fn assert_sealed(volume: &Path) {
     assert!(holds(&inside) && !holds(volume));
 }
 
-/// An image of the host's command.
-fn create(name: &str, words: &[&str]) -> PathBuf {
+/// An image of the host's command, of 64 MiB.
+pub(super) fn create(name: &str, words: &[&str]) -> PathBuf {
     let image = folder().join(name);
     let _ = fs::remove_file(&image);
     let mut create = command(isolde().to_str().unwrap());

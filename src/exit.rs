@@ -11,10 +11,12 @@
 //! Fails   never on the way: what stays busy is named with who uses it, and made read-only, which leaves its file system
 //!         clean as well.
 
+mod hooks;
 mod script;
 pub(crate) mod session;
 
-pub use script::{hook, leave_by_script};
+pub use hooks::leave_hooks;
+pub use script::leave_by_script;
 
 use crate::at_exit;
 use crate::error::Stage;

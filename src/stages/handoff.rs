@@ -32,7 +32,7 @@ pub fn enter<S: Sys>(machine: &mut Machine<S>, plan: &Plan, api: &Api, customize
         machine.best_effort(&Op::MakeDir(Place::new_root(folder)), "the way out has no place");
     }
     machine.best_effort(&Op::InstallSelf(at), "the store stays mounted when the system stops");
-    exit::hook(machine);
+    exit::leave_hooks(machine);
     machine.best_effort(&Op::EmptyInitramfs, "its memory is not freed");
     machine.apply(&[Op::SwitchRoot])?;
     let arguments = machine.sys().arguments();

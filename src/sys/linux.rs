@@ -14,6 +14,7 @@ mod merge;
 mod modules;
 mod paths;
 mod process;
+mod takeover;
 mod uevents;
 mod upper;
 mod users;
@@ -376,6 +377,10 @@ impl Sys for Linux {
 
     fn end_others(&mut self) -> io::Result<()> {
         process::end_others()
+    }
+
+    fn replace_process_1(&mut self, program: &str, argument: &str) -> io::Result<()> {
+        takeover::execute(1, program, argument)
     }
 
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {

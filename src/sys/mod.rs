@@ -316,6 +316,10 @@ pub trait Sys {
     /// Ends every process but this one, process 1 (`kill(2)`, SIGKILL to -1).
     fn end_others(&mut self) -> io::Result<()>;
 
+    /// Has process 1 execute this program in its own place, with one argument (`ptrace(2)`, `execve(2)`); it keeps its open
+    /// files. An error when it goes on as it was.
+    fn replace_process_1(&mut self, program: &str, argument: &str) -> io::Result<()>;
+
     /// Syncs and stops the machine.
     fn halt(&mut self, how: Halt) -> io::Result<Infallible>;
 }

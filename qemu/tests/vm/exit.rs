@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
 
 mod inits;
+mod kexec;
 
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::{Booted, build, folder, machine, stick};

@@ -320,6 +320,10 @@ impl Sys for Record {
         self.change("kill all other processes".to_owned(), |_| Ok(()))
     }
 
+    fn replace_process_1(&mut self, program: &str, argument: &str) -> io::Result<()> {
+        self.change(format!("process 1 executes {program} {argument}"), |_| Ok(()))
+    }
+
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         let text = match how {
             Halt::Reboot => "reboot",

@@ -2,15 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
 
+use crate::common::build;
 use crate::common::disks::{assert_unmounted, partition};
 use crate::common::small::{self, BOOT, Guest};
-use crate::common::{build, folder};
 use isolde_qemu::fixtures::{Init, root_of};
 use isolde_qemu::machine::{Bus, Disk};
-use isolde_qemu::modules;
 use isolde_qemu::store::{FileSystem, Store};
-use std::path::Path;
-use std::process::Command;
 
 const IMAGE: &str = "isolde.image=/root.squashfs";
 
@@ -57,12 +54,44 @@ fn openrc_follows_out_of_its_root() {
     assert_nothing_is_left(&leave("exit-openrc", Init::OpenRc, "poweroff"));
 }
 
-/// Its process 1 cannot be executed again: it is named, and what it holds is read-only.
 #[test]
 #[ignore = "long: `make test-long`"]
-fn runit_stays_and_is_named() {
-    let log = leave("exit-runit", Init::Runit, "poweroff");
-    assert!(log.contains("stays mounted, used by runit[1]"), "{log}");
+fn openrcs_own_process_1_follows_by_a_service_of_its_last_runlevel() {
+    assert_nothing_is_left(&leave("exit-openrc-init", Init::OpenRcInit, "openrc-shutdown -p now"));
+}
+
+#[test]
+#[ignore = "long: `make test-long`"]
+fn runit_follows_out_of_its_root() {
+    assert_nothing_is_left(&leave("exit-runit", Init::Runit, "poweroff"));
+}
+
+#[test]
+#[ignore = "long: `make test-long`"]
+fn runit_follows_after_a_stage_3_that_is_not_debians() {
+    let log = leave("exit-void-runit", Init::VoidRunit, "reboot");
+    assert_nothing_is_left(&log);
+    assert!(log.contains("reboot: Restarting system"), "{log}");
+}
+
+/// Its /run is one of its own, over the one that has the program.
+#[test]
+#[ignore = "long: `make test-long`"]
+fn s6_svscan_follows_after_the_roots_own_last_script() {
+    let log = leave("exit-s6", Init::S6, "sh -c 'echo r >/run/service/s6-linux-init-shutdownd/fifo'");
+    assert_nothing_is_left(&log);
+    assert!(log.contains("s6: rc.shutdown.final of the root"), "{log}");
+    assert!(log.contains("reboot: Restarting system") && !log.contains("s6-linux-init-hpr -f"), "{log}");
+}
+
+/// Where no process may change another one: process 1 is named, and what it holds is read-only.
+#[test]
+#[ignore = "long: `make test-long`"]
+fn process_1_that_cannot_follow_is_named() {
+    let forbid = "sh -c 'echo 3 >/proc/sys/kernel/yama/ptrace_scope; exec poweroff'";
+    let log = leave("exit-forbidden", Init::Sysvinit, forbid);
+    assert!(log.contains("process 1 does not execute /shutdown: permission denied"), "{log}");
+    assert!(log.contains("stays mounted, used by init[1]") && log.contains("it is read-only now"), "{log}");
 }
 
 /// What the scripts do before cannot be read from a medium that is gone; the way out is in memory.
@@ -74,22 +103,4 @@ fn a_medium_that_was_pulled_out_is_not_missed() {
     guest.vm.unplug("stick").unwrap();
     guest.vm.wait_for("USB disconnect", BOOT).unwrap();
     assert_nothing_is_left(&guest.stop("/run/initramfs/shutdown poweroff"));
-}
-
-#[test]
-#[ignore = "long: `make test-long`"]
-fn a_kernel_that_was_loaded_is_started_after_everything_is_unmounted() {
-    let program = folder().join("load-kernel");
-    let mut rustc = Command::new("rustc");
-    rustc.args(["--edition=2024", "-Ctarget-feature=+crt-static", "-Crelocation-model=static", "-o"]).arg(&program);
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vm/exit/load_kernel.rs");
-    assert!(rustc.arg(source).status().unwrap().success());
-    let kernel = modules::parts().unwrap().kernel;
-    let image = build("exit-kexec", &store(Init::Sysvinit).copy("/load-kernel", &program).copy("/vmlinuz", &kernel));
-    let machine = small::machine("exit-kexec", IMAGE).memory(512).disk(Disk::new("stick", &image, Bus::Virtio));
-    let mut guest = Guest::boot(&machine);
-    guest.ask("cat /isodevice/load-kernel >/load-kernel; chmod 755 /load-kernel; /load-kernel /isodevice/vmlinuz");
-    guest.ask("mount -o remount,exec /run; /run/initramfs/shutdown kexec >/dev/null 2>&1 &");
-    guest.vm.wait_for("isolde: exit: everything is unmounted", BOOT).unwrap();
-    guest.vm.wait_for("Command line: .*started.by.kexec", BOOT).unwrap();
 }

@@ -12,7 +12,7 @@ use crate::error::{Cause, Stage};
 use crate::machine::Machine;
 use crate::op::{Op, Place};
 use crate::stages::early::API_MOUNTS;
-use crate::sys::{self, Sys};
+use crate::sys::{self, Halt, Sys};
 use rustix::mount::MountFlags;
 use std::time::Duration;
 
@@ -22,14 +22,28 @@ const FOLDER: &str = "/run/initramfs";
 const VERB: &str = "/verb";
 /// What process 1 is told when it follows.
 pub(super) const AGAIN: &str = "--init";
+/// The script does not know what is to happen: process 1 tells nobody but the kernel.
+const AS_ASKED: &str = "as-asked";
 /// Process 1 ends all others at once; a machine under load may need a moment for that.
 const TAKEOVER: Duration = Duration::from_secs(10);
 
 /// Called by the last script, as an ordinary process: moves to the folder of the program as systemd would, and has process 1
-/// follow. Returns when that cannot be done, and the script goes on as it would without us.
+/// follow. Returns when that cannot be done, and the script goes on as it would without us. The verb is one of systemd's, or
+/// [`AS_ASKED`].
 pub fn leave_by_script<S: Sys>(machine: &mut Machine<S>, verb: &str) {
     machine.set_stage(Stage::Exit);
-    let verb = if verb == "reboot" && is_kernel_loaded(machine) { "kexec" } else { verb };
+    let verb = match verb {
+        AS_ASKED => match machine.sys_mut().await_end() {
+            Ok(halt) => word(halt),
+            Err(error) => {
+                let cause = Cause::Os(error);
+                machine.warn(&format!("wait for the end of process 1: {cause}; the store stays mounted"));
+                return;
+            }
+        },
+        "reboot" if is_kernel_loaded(machine) => "kexec",
+        verb => verb,
+    };
     if let Err(error) = machine.apply(&move_out(verb)) {
         machine.warn(&format!("{}: {}; the store stays mounted", error.doing, error.cause));
         return;
@@ -43,6 +57,16 @@ pub fn leave_by_script<S: Sys>(machine: &mut Machine<S>, verb: &str) {
         }
     }
     leave(machine, verb);
+}
+
+/// The verb for it; the reverse of [`super::end`].
+fn word(halt: Halt) -> &'static str {
+    match halt {
+        Halt::Reboot => "reboot",
+        Halt::PowerOff => "poweroff",
+        Halt::Halt => "halt",
+        Halt::Kexec => "kexec",
+    }
 }
 
 /// Whether kexec(8) has loaded a kernel: the scripts of each of these inits that know of it start that one in place of a

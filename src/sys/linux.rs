@@ -47,6 +47,8 @@ pub struct Linux {
     log: log::Log,
     uevents: Option<uevents::Socket>,
     consoles: console::Consoles,
+    /// Held by [`Sys::await_end`].
+    process_1: Option<takeover::Tracee>,
 }
 
 impl Linux {
@@ -292,7 +294,7 @@ impl Sys for Linux {
                 Ok(rustix::mount::mount_remount(target.path(), MountFlags::NOSUID | MountFlags::NODEV, c"")?)
             }
             Op::DetachLoop(device) => loopdev::detach(device),
-            Op::InstallSelf(at) => install(at),
+            Op::InstallSelf(at) => initramfs::install(at),
             Op::Own { at, mode, uid, gid } => paths::own(at, *mode, *uid, *gid),
             Op::Symlink { to, at } => paths::symlink(to, at),
             Op::Write { at, text } => {
@@ -380,18 +382,19 @@ impl Sys for Linux {
     }
 
     fn replace_process_1(&mut self, program: &str, argument: &str) -> io::Result<()> {
-        takeover::execute(1, program, argument)
+        match self.process_1.take() {
+            Some(held) => held.replace(program, argument),
+            None => takeover::execute(1, program, argument),
+        }
+    }
+
+    fn await_end(&mut self) -> io::Result<Halt> {
+        let (held, halt) = takeover::await_end(1)?;
+        self.process_1 = Some(held);
+        Ok(halt)
     }
 
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         process::halt(how)
     }
-}
-
-/// A copy of this program. It is read from where the kernel has it, as the initramfs may have it by any name.
-fn install(at: &Place) -> io::Result<()> {
-    let mut own = File::open("/proc/self/exe").or_else(|_| File::open([NEW_ROOT, "/proc/self/exe"].concat()))?;
-    let mut copy = File::from(paths::open(at, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?);
-    io::copy(&mut own, &mut copy)?;
-    Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o755))?)
 }

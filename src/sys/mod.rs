@@ -320,6 +320,10 @@ pub trait Sys {
     /// files. An error when it goes on as it was.
     fn replace_process_1(&mut self, program: &str, argument: &str) -> io::Result<()>;
 
+    /// Waits until process 1, or a child that it makes meanwhile, asks the kernel to stop the machine, and gives how; the
+    /// machine does not stop. Process 1 is held for [`Sys::replace_process_1`] (`ptrace(2)`, `reboot(2)`).
+    fn await_end(&mut self) -> io::Result<Halt>;
+
     /// Syncs and stops the machine.
     fn halt(&mut self, how: Halt) -> io::Result<Infallible>;
 }

@@ -113,6 +113,23 @@ fn tmpfs(at: &str) -> Op {
     }
 }
 
+/// busybox' init tells only the kernel what it was asked for.
+#[test]
+fn a_script_that_does_not_know_waits_for_what_process_1_asks() {
+    for how in [Halt::Reboot, Halt::PowerOff, Halt::Halt, Halt::Kexec] {
+        let world = World { end: Some(how), ..scenarios::everything() };
+        let end = boot_and_leave_by_script(&world, "as-asked", |_| {}).unwrap().unwrap();
+        assert_eq!((left(&end), &end.ending), (Vec::new(), &Ending::Halted(how)));
+        let changes: Vec<&str> = end.journal.changes().collect();
+        let place = |part: &str| changes.iter().position(|line| line.contains(part)).unwrap();
+        assert!(place("await the end of process 1") < place("pivot_root"), "{changes:?}");
+    }
+    let end = boot_and_leave_by_script(&scenarios::everything(), "as-asked", |_| {}).unwrap();
+    let Err(journal) = end else { panic!("the machine stopped") };
+    assert!(journal.log(Level::Warning).any(|line| line.contains("operation not permitted")), "{journal}");
+    assert!(!journal.changes().any(|line| line.contains("pivot_root")), "the script goes on in its root");
+}
+
 /// The changes below the root that have to do with the way out, from booting this root.
 fn hooks(tree: Tree) -> Vec<String> {
     let image = Content::image(&Medium::new("squashfs", tree));
@@ -122,7 +139,7 @@ fn hooks(tree: Tree) -> Vec<String> {
     let changes = end
         .journal
         .changes()
-        .filter(|line| ["isolde-exit", "runit", "rc.shutdown"].iter().any(|part| line.contains(part)));
+        .filter(|line| ["isolde-exit", "runit", "rc.shutdown", "inittab"].iter().any(|part| line.contains(part)));
     // Without the texts, which are in src/exit/hooks.
     changes.map(|line| line.lines().next().unwrap().replace("/isolde/root", "")).collect()
 }
@@ -144,6 +161,11 @@ fn only_a_root_with_such_scripts_gets_a_file() {
     starts(
         root().directory("etc/runlevels/shutdown").directory("etc/init.d"),
         &["write /etc/init.d/isolde-exit", "own 0:0 mode 755 /etc/init.d/isolde-exit", "ln -s /etc/init.d/isolde-exit"],
+    );
+    starts(root().file("etc/inittab", "l0:0:wait:/etc/init.d/rc 0\n"), &[]);
+    starts(
+        root().file("etc/inittab", "::shutdown:/sbin/openrc shutdown\n"),
+        &["write /etc/isolde-exit", "own 0:0 mode 755 /etc/isolde-exit", "write /etc/inittab"],
     );
     let s6 = "/etc/s6-linux-init/current/scripts/rc.shutdown.final";
     starts(

@@ -2,10 +2,12 @@
 #![allow(unsafe_code)] // fork(2)
 
 use super::log::Log;
-use crate::op::NEW_ROOT;
+use super::paths;
+use crate::op::{NEW_ROOT, Place};
 use crate::sys::Level;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
 use rustix::io::Errno;
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 
@@ -87,4 +89,12 @@ pub(super) fn switch_root() -> io::Result<()> {
     rustix::process::chroot(".")?;
     rustix::process::chdir("/")?;
     Ok(())
+}
+
+/// A copy of this program. It is read from where the kernel has it, as the initramfs may have it by any name.
+pub(super) fn install(at: &Place) -> io::Result<()> {
+    let mut own = File::open("/proc/self/exe").or_else(|_| File::open([NEW_ROOT, "/proc/self/exe"].concat()))?;
+    let mut copy = File::from(paths::open(at, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)?);
+    io::copy(&mut own, &mut copy)?;
+    Ok(rustix::fs::fchmod(&copy, Mode::from_raw_mode(0o755))?)
 }

@@ -4,9 +4,15 @@
 //! be known but how this processor hands a system call over (syscall(2)). Signals on their way to it are delivered.
 #![allow(unsafe_code)] // ptrace(2), which rustix does not have
 
+#[cfg(target_arch = "x86_64")]
+mod end;
+
+#[cfg(target_arch = "x86_64")]
+pub(super) use end::await_end;
+
 use rustix::io::Errno;
 use std::ffi::{c_uint, c_void};
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::ptr::null_mut;
@@ -21,16 +27,17 @@ const SOON: Duration = Duration::from_millis(10);
 /// Has the process execute the program with one argument and no environment. Returns when the program runs; after a failure
 /// the process goes on as it was.
 pub(super) fn execute(pid: u32, program: &str, argument: &str) -> io::Result<()> {
-    let tracee = Tracee::seize(pid)?;
-    let done = tracee.execute(program, argument);
-    tracee.let_go();
-    done
+    Tracee::seize(pid, 0)?.replace(program, argument)
 }
 
-struct Tracee {
-    pid: libc::pid_t,
-    memory: File,
+#[cfg(not(target_arch = "x86_64"))]
+pub(super) fn await_end(_: u32) -> io::Result<(Tracee, crate::sys::Halt)> {
+    Err(Errno::NOSYS.into())
 }
+
+/// A process that this one traces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tracee(libc::pid_t);
 
 /// What a stop is for (ptrace(2), "Stopped states").
 #[derive(Debug, PartialEq, Eq)]
@@ -39,8 +46,10 @@ enum Stop {
     Call,
     /// It has executed something.
     Executed,
-    /// A signal is on its way to it; 0 for a stop that is none.
+    /// A signal is on its way to it; 0 for a stop that is none of these.
     Signal(i32),
+    /// None: it has ended.
+    Ended,
 }
 
 /// The registers (`struct user_regs_struct`, sys/user.h).
@@ -48,53 +57,64 @@ enum Stop {
 type Registers = libc::user_regs_struct;
 
 impl Tracee {
-    fn seize(pid: u32) -> io::Result<Tracee> {
-        let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{pid}/mem"))?;
-        let tracee = Tracee { pid: pid.try_into().map_err(io::Error::other)?, memory };
-        let options = libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACEEXEC;
-        tracee.request(libc::PTRACE_SEIZE, options)?;
+    fn seize(pid: u32, further: i32) -> io::Result<Tracee> {
+        let tracee = Tracee(pid.try_into().map_err(io::Error::other)?);
+        tracee.request(libc::PTRACE_SEIZE, libc::PTRACE_O_TRACESYSGOOD | libc::PTRACE_O_TRACEEXEC | further)?;
         tracee.request(libc::PTRACE_INTERRUPT, 0)?;
         Ok(tracee)
     }
 
+    /// See [`execute`].
+    pub(super) fn replace(self, program: &str, argument: &str) -> io::Result<()> {
+        let done = self.execute(program, argument);
+        self.let_go();
+        done
+    }
+
     /// `ptrace(2)` with a number in its last argument.
-    fn request(&self, request: c_uint, data: i32) -> io::Result<()> {
+    fn request(self, request: c_uint, data: i32) -> io::Result<()> {
         let data = usize::try_from(data).map_err(io::Error::other)? as *mut c_void;
         self.pointer_request(request, data)
     }
 
-    fn pointer_request(&self, request: c_uint, data: *mut c_void) -> io::Result<()> {
+    fn pointer_request(self, request: c_uint, data: *mut c_void) -> io::Result<()> {
         // SAFETY: of the requests made here only PTRACE_GETREGS writes to memory of this process, into the value that its
         // caller gave.
-        match unsafe { libc::ptrace(request, self.pid, null_mut::<c_void>(), data) } {
+        match unsafe { libc::ptrace(request, self.0, null_mut::<c_void>(), data) } {
             -1 => Err(io::Error::last_os_error()),
             _ => Ok(()),
         }
     }
 
     /// Waits for its next stop, not for ever: it may be stuck in the kernel.
-    fn wait(&self) -> io::Result<Stop> {
+    fn wait(self) -> io::Result<Stop> {
         for _ in 0..PATIENCE {
             let mut status = 0;
             // SAFETY: the kernel writes a status, for which there is room.
-            match unsafe { libc::waitpid(self.pid, &raw mut status, libc::__WALL | libc::WNOHANG) } {
+            match unsafe { libc::waitpid(self.0, &raw mut status, libc::__WALL | libc::WNOHANG) } {
                 -1 => return Err(io::Error::last_os_error()),
                 0 => std::thread::sleep(SOON),
-                _ => return stop(status),
+                _ => return Ok(stop(status)),
             }
         }
         Err(Errno::TIMEDOUT.into())
     }
 
     /// Lets it run to its next call, with that signal; passes over what is no call.
-    fn next_call(&self) -> io::Result<Stop> {
+    fn next_call(self) -> io::Result<Stop> {
         for _ in 0..MOST_STOPS {
             match self.wait()? {
-                Stop::Signal(signal) => self.request(libc::PTRACE_SYSCALL, signal)?,
+                Stop::Signal(signal) => self.go_on(signal)?,
+                Stop::Ended => return Err(Errno::SRCH.into()),
                 stop => return Ok(stop),
             }
         }
         Err(Errno::TIMEDOUT.into())
+    }
+
+    /// Lets it run to its next call, with a signal or none (0).
+    fn go_on(self, signal: i32) -> io::Result<()> {
+        self.request(libc::PTRACE_SYSCALL, signal)
     }
 
     fn let_go(self) {
@@ -105,18 +125,18 @@ impl Tracee {
 
 #[cfg(target_arch = "x86_64")]
 impl Tracee {
-    fn execute(&self, program: &str, argument: &str) -> io::Result<()> {
+    fn execute(self, program: &str, argument: &str) -> io::Result<()> {
         let registers = self.begin_call()?;
         if registers.cs != LONG_MODE {
             // Its calls have other numbers.
-            self.request(libc::PTRACE_SYSCALL, 0)?;
             return Err(Errno::NOEXEC.into());
         }
+        let memory = OpenOptions::new().read(true).write(true).open(format!("/proc/{}/mem", self.0))?;
         // What it has on its stack it does not need any more; below there may be no memory.
         let words = arguments(registers.rsp, program, argument);
         let mut before = vec![0; words.len()];
-        self.memory.read_exact_at(&mut before, registers.rsp)?;
-        self.memory.write_all_at(&words, registers.rsp)?;
+        memory.read_exact_at(&mut before, registers.rsp)?;
+        memory.write_all_at(&words, registers.rsp)?;
         let call = Registers {
             orig_rax: u64::try_from(libc::SYS_execve).map_err(io::Error::other)?,
             rdi: registers.rsp + POINTERS,
@@ -125,47 +145,59 @@ impl Tracee {
             ..registers
         };
         self.set_registers(call)?;
-        self.request(libc::PTRACE_SYSCALL, 0)?;
+        self.go_on(0)?;
         if self.next_call()? == Stop::Executed {
             return Ok(());
         }
         let refused = self.registers()?.rax.cast_signed();
-        self.memory.write_all_at(&before, registers.rsp)?;
+        memory.write_all_at(&before, registers.rsp)?;
         // Back to before the instruction, with the call that it wanted to make.
         self.set_registers(Registers { rip: registers.rip - INSTRUCTION, rax: registers.orig_rax, ..registers })?;
         Err(io::Error::from_raw_os_error(i32::try_from(-refused).unwrap_or(libc::EIO)))
     }
 
     /// Lets it run until a call of its own begins, and gives what it asks for.
-    fn begin_call(&self) -> io::Result<Registers> {
+    fn begin_call(self) -> io::Result<Registers> {
         for _ in 0..MOST_STOPS {
-            // Until the kernel has an answer, this one is there (arch/x86/entry/entry_64.S); a call that was under way has one.
-            if self.next_call()? == Stop::Call {
-                let registers = self.registers()?;
-                if registers.rax.cast_signed() == -i64::from(libc::ENOSYS) {
-                    return Ok(registers);
-                }
+            if self.next_call()? == Stop::Call
+                && let Some(registers) = self.begun()?
+            {
+                return Ok(registers);
             }
-            self.request(libc::PTRACE_SYSCALL, 0)?;
+            self.go_on(0)?;
         }
         Err(Errno::TIMEDOUT.into())
     }
 
-    fn registers(&self) -> io::Result<Registers> {
+    /// What is asked for, when it has stopped where a call begins. Until the kernel has an answer, this one is there
+    /// (arch/x86/entry/entry_64.S).
+    fn begun(self) -> io::Result<Option<Registers>> {
+        let registers = self.registers()?;
+        Ok((registers.rax.cast_signed() == -i64::from(libc::ENOSYS)).then_some(registers))
+    }
+
+    /// The call that begins comes to nothing; stops where it ends.
+    fn skip(self, registers: Registers) -> io::Result<()> {
+        self.set_registers(Registers { orig_rax: u64::MAX, ..registers })?;
+        self.go_on(0)?;
+        self.next_call().map(drop)
+    }
+
+    fn registers(self) -> io::Result<Registers> {
         let mut registers = std::mem::MaybeUninit::<Registers>::zeroed();
         self.pointer_request(libc::PTRACE_GETREGS, registers.as_mut_ptr().cast())?;
         // SAFETY: all its fields are numbers, for which zero is a value; the kernel has written them.
         Ok(unsafe { registers.assume_init() })
     }
 
-    fn set_registers(&self, mut registers: Registers) -> io::Result<()> {
+    fn set_registers(self, mut registers: Registers) -> io::Result<()> {
         self.pointer_request(libc::PTRACE_SETREGS, (&raw mut registers).cast())
     }
 }
 
 #[cfg(not(target_arch = "x86_64"))]
 impl Tracee {
-    fn execute(&self, _: &str, _: &str) -> io::Result<()> {
+    fn execute(self, _: &str, _: &str) -> io::Result<()> {
         Err(Errno::NOSYS.into())
     }
 }
@@ -194,16 +226,16 @@ fn arguments(at: u64, program: &str, argument: &str) -> Vec<u8> {
 }
 
 /// What the status of `waitpid(2)` says. Pure.
-fn stop(status: i32) -> io::Result<Stop> {
+fn stop(status: i32) -> Stop {
     if !libc::WIFSTOPPED(status) {
-        return Err(Errno::SRCH.into());
+        return Stop::Ended;
     }
-    Ok(match (libc::WSTOPSIG(status), status >> 16) {
+    match (libc::WSTOPSIG(status), status >> 16) {
         (libc::SIGTRAP, libc::PTRACE_EVENT_EXEC) => Stop::Executed,
         (signal, 0) if signal == libc::SIGTRAP | 0x80 => Stop::Call,
         (signal, 0) => Stop::Signal(signal),
         _ => Stop::Signal(0),
-    })
+    }
 }
 
 #[cfg(test)]

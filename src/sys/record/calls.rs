@@ -324,6 +324,10 @@ impl Sys for Record {
         self.change(format!("process 1 executes {program} {argument}"), |_| Ok(()))
     }
 
+    fn await_end(&mut self) -> io::Result<Halt> {
+        self.change("await the end of process 1".to_owned(), |record| record.world.end.ok_or(Errno::PERM.into()))
+    }
+
     fn halt(&mut self, how: Halt) -> io::Result<Infallible> {
         let text = match how {
             Halt::Reboot => "reboot",

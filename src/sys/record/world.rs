@@ -1,7 +1,7 @@
 //! What a test gives the fake kernel to begin with, and what happens to it in the course of time.
 
 use super::tree::{Content, Tree};
-use crate::sys::{BlockDevice, End, Space, User};
+use crate::sys::{BlockDevice, End, Halt, Space, User};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -40,6 +40,8 @@ pub struct World {
     pub without_console: bool,
     /// Processes of the running system that keep files open.
     pub users: Vec<User>,
+    /// What process 1 asks the kernel for in the end; `None` where it cannot be waited for.
+    pub end: Option<Halt>,
     /// Programs of the new root, by path. Others end at once with status 0.
     pub programs: BTreeMap<String, Behaviour>,
 }

@@ -84,13 +84,32 @@ fn s6_svscan_follows_after_the_roots_own_last_script() {
     assert!(log.contains("reboot: Restarting system") && !log.contains("s6-linux-init-hpr -f"), "{log}");
 }
 
+/// It says nobody but the kernel what it was asked for; before that it kills all others.
+#[test]
+#[ignore = "long: `make test-long`"]
+fn busybox_follows_when_it_asks_the_kernel_to_stop() {
+    for (end, said) in [("reboot", "reboot: Restarting system"), ("poweroff", "reboot: Power down")] {
+        let log = leave(&format!("exit-busybox-{end}"), Init::Busybox, end);
+        assert_nothing_is_left(&log);
+        assert!(log.contains("The system is going down NOW!") && log.contains(said), "{log}");
+    }
+}
+
+#[test]
+#[ignore = "long: `make test-long`"]
+fn alpines_init_reboots_after_openrc_when_it_is_asked_to() {
+    let log = leave("exit-alpine", Init::Alpine, "reboot");
+    assert_nothing_is_left(&log);
+    assert!(log.contains("The system is going down NOW!") && log.contains("reboot: Restarting system"), "{log}");
+}
+
 /// Where no process may change another one: process 1 is named, and what it holds is read-only.
 #[test]
 #[ignore = "long: `make test-long`"]
 fn process_1_that_cannot_follow_is_named() {
     let forbid = "sh -c 'echo 3 >/proc/sys/kernel/yama/ptrace_scope; exec poweroff'";
     let log = leave("exit-forbidden", Init::Sysvinit, forbid);
-    assert!(log.contains("process 1 does not execute /shutdown: permission denied"), "{log}");
+    assert!(log.contains("process 1 does not execute /shutdown: operation not permitted"), "{log}");
     assert!(log.contains("stays mounted, used by init[1]") && log.contains("it is read-only now"), "{log}");
 }
 

@@ -10,6 +10,7 @@ mod boots;
 mod bridge;
 mod containers;
 mod devices;
+mod engines;
 mod exit;
 mod extras;
 mod families;

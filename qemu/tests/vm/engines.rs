@@ -1,4 +1,4 @@
-//! Containers on a live root: an engine whose storage driver is overlay runs one.
+//! Containers on a live root: engines whose storage driver is overlay run one.
 
 #![allow(clippy::unwrap_used, reason = "tests; clippy.toml does not see this file as one")]
 
@@ -26,7 +26,7 @@ fn boot(name: &str, words: &str, image: &std::path::Path) -> Guest {
 }
 
 fn store() -> Store {
-    Store::new(FileSystem::Ext4, "STICK").free(256).copy("/root.squashfs", &root_of(Init::Podman).unwrap())
+    Store::new(FileSystem::Ext4, "STICK").free(256).copy("/root.squashfs", &root_of(Init::Engines).unwrap())
 }
 
 #[test]
@@ -39,6 +39,25 @@ fn podman_runs_a_container_in_memory_with_its_overlay_driver() {
     assert_eq!(guest.ask("podman info --format '{{.Store.GraphDriverName}}'"), "overlay");
     guest.ask(IMPORT);
     assert!(guest.ask(RUN).starts_with("overlay on / type overlay"));
+}
+
+/// With a daemon that has as little: no bridge, no rules of a firewall.
+#[test]
+#[ignore = "long: `make test-long`"]
+fn docker_runs_a_container_in_memory_with_its_overlay_driver() {
+    let image = build("engines-docker", &store());
+    let mut guest = boot("engines-docker", "", &image);
+    for folder in ["/var/lib/docker", "/var/lib/containerd"] {
+        assert_eq!(guest.mount_at(folder).1, "tmpfs");
+    }
+    guest.ask("dockerd --bridge none --iptables=false --ip6tables=false >/var/log/dockerd 2>&1 &");
+    let wait = "for i in $(seq 60); do docker info >/dev/null 2>&1 && break; sleep 1; done; tail -n 5 /var/log/dockerd";
+    let text = guest.shell.run_within(wait, small::BOOT).unwrap().output;
+    assert!(text.contains("API listen on"), "{text}");
+    assert_eq!(guest.ask("docker info --format '{{.Driver}}'"), "overlay2");
+    guest.ask(&IMPORT.replace("podman import --quiet", "docker import"));
+    let run = "docker run --rm --network none box /bin/busybox mount | grep ' on / '";
+    assert!(guest.ask(run).starts_with("overlay on / type overlay"));
 }
 
 /// What was made is there after the next boot, and the store is clean.

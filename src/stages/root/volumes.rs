@@ -10,19 +10,20 @@ use crate::op::{Op, Place};
 use crate::sys::{Kind, Sys};
 use rustix::mount::MountFlags;
 
-/// The folder, and the program that it belongs to.
-const FOLDERS: [(&str, &str); 4] = [
-    ("docker", "usr/bin/dockerd"),
-    ("containerd", "usr/bin/containerd"),
-    ("containers", "usr/bin/podman"),
-    ("flatpak", "usr/bin/flatpak"),
+/// The folder, and where the program is that it belongs to. Debian's docker is among the system's programs.
+const FOLDERS: [(&str, &[&str]); 4] = [
+    ("docker", &["usr/bin/dockerd", "usr/sbin/dockerd"]),
+    ("containerd", &["usr/bin/containerd"]),
+    ("containers", &["usr/bin/podman"]),
+    ("flatpak", &["usr/bin/flatpak"]),
 ];
 
 /// Mounts them; `beside` is where there is no overlay.
 pub(super) fn mount<S: Sys>(machine: &mut Machine<S>, beside: &Place) {
-    for (name, program) in FOLDERS {
+    for (name, programs) in FOLDERS {
         let target = Place::new_root(["/var/lib/", name].concat());
-        let is_there = matches!(machine.sys().kind(&Place::new_root(program)), Ok(Some(Kind::File { .. })));
+        let is_file = |path: &&str| matches!(machine.sys().kind(&Place::new_root(path)), Ok(Some(Kind::File { .. })));
+        let is_there = programs.iter().any(is_file);
         // A folder that is not there is as good as an empty one.
         let is_empty = machine.sys().list(&target).is_ok_and(|all| all.is_empty())
             || matches!(machine.sys().kind(&target), Ok(None));

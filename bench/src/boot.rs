@@ -20,6 +20,9 @@ pub struct Boot {
     pub seconds: f64,
     /// From the start of the kernel to the start of the real init, by the same clock: with the unpacking of the initrds.
     pub from_kernel: f64,
+    /// From the start of the kernel until the system that was booted answers at its root shell, by the guest's clock: with all
+    /// that is read after the hand-off.
+    pub to_shell: f64,
     /// Peak resident memory of process 1 before the real init, in KiB, where the contender reports it.
     pub peak_rss_kib: Option<u64>,
 }
@@ -34,6 +37,8 @@ struct Report {
 pub fn measure(bench: &Bench, contender: Contender) -> Result<Boot> {
     let mut vm = bench.machine(contender).start()?;
     let mut shell = vm.shell(LIMIT)?;
+    let uptime = shell.check("cat /proc/uptime")?;
+    let to_shell = uptime.split(' ').next().unwrap_or_default().parse().context("/proc/uptime")?;
     let answer = shell.run("test -e /etc/initrd-release")?;
     ensure!(answer.status != 0, "the root shell is still that of the initrd");
     let takeover = trace::takeover(&shell.check(trace::PRINT)?)?;
@@ -47,5 +52,5 @@ pub fn measure(bench: &Bench, contender: Contender) -> Result<Boot> {
     } else {
         None
     };
-    Ok(Boot { seconds: takeover.end - takeover.start, from_kernel: takeover.end, peak_rss_kib })
+    Ok(Boot { seconds: takeover.end - takeover.start, from_kernel: takeover.end, to_shell, peak_rss_kib })
 }

@@ -77,6 +77,11 @@ impl Series {
         Spread::of(self.boots.iter().map(|boot| boot.from_kernel))
     }
 
+    /// Seconds from the kernel's start to the root shell.
+    pub fn spread_to_shell(&self) -> Option<Spread> {
+        Spread::of(self.boots.iter().map(|boot| boot.to_shell))
+    }
+
     /// Seconds from process 1 to the real init.
     pub fn spread(&self) -> Option<Spread> {
         Spread::of(self.boots.iter().map(|boot| boot.seconds))
@@ -100,6 +105,11 @@ impl Results {
     /// The same from the kernel's start on.
     pub fn median_from_kernel(&self, contender: Contender) -> Option<f64> {
         Some(self.series.iter().find(|series| series.contender == contender)?.spread_from_kernel()?.median)
+    }
+
+    /// The same up to the root shell.
+    pub fn median_to_shell(&self, contender: Contender) -> Option<f64> {
+        Some(self.series.iter().find(|series| series.contender == contender)?.spread_to_shell()?.median)
     }
 
     /// The ways out of a contender, when they were measured.
@@ -133,8 +143,11 @@ impl fmt::Display for Results {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "machine: {}; stick on {}; kernel words: {}\n", self.machine, self.bus, self.words)?;
         type Measure = fn(&Series) -> Option<Spread>;
-        let tables: [(&str, Measure); 2] =
-            [("process 1 → real init, s", Series::spread), ("kernel → real init, s", Series::spread_from_kernel)];
+        let tables: [(&str, Measure); 3] = [
+            ("process 1 → real init, s", Series::spread),
+            ("kernel → real init, s", Series::spread_from_kernel),
+            ("kernel → root shell, s", Series::spread_to_shell),
+        ];
         for (title, spread) in tables.iter().filter(|_| !self.series.is_empty()) {
             writeln!(f, "{title:<26} {:>8} {:>8} {:>8}   boots", "median", "min", "max")?;
             for series in &self.series {

@@ -218,7 +218,8 @@ pub enum Op {
     Unmap(String),
     /// `dmsetup remove --deferred`: it goes away after its last user, as a loop device with autoclear does.
     Release(String),
-    /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never across mounts.
+    /// Deletes the initramfs to free its memory, in the background. Only as process 1, only on a ramfs or tmpfs, never
+    /// across mounts.
     EmptyInitramfs,
     /// `pivot_root`: a folder becomes the root of every process whose root is the present one, which is below it then.
     PivotRoot {

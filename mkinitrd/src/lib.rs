@@ -8,8 +8,8 @@
 //! | archive | [`Plan`] → bytes, the same for the same plan | [`archive`], [`compress`] |
 //! | save | bytes → a file that is there whole or not at all | [`output`] |
 //!
-//! [`trust`] makes the files that init judges a store by. [`bridge`] and [`index`] make the files for kernel modules that come along; where these come from is the business of
-//! the command `isolde mkinitrd` (package host).
+//! [`trust`] makes the files that init judges a store by. [`bridge`] and [`index`] make the files for kernel modules that
+//! come along; where these come from is the business of the command `isolde mkinitrd` (package host).
 //!
 //! [`cli`] is the command line over these steps. Nothing here needs root: device nodes are entries of the archive, made
 //! by the kernel that unpacks it.

@@ -240,8 +240,8 @@ impl Record {
         }
     }
 
-    /// /sys/module/NAME/initstate of what is loaded (kernel: Documentation/ABI/testing/sysfs-module), and where zram devices are
-    /// made.
+    /// /sys/module/NAME/initstate of what is loaded (kernel: Documentation/ABI/testing/sysfs-module), and where zram
+    /// devices are made.
     fn show_modules(&mut self) {
         let loaded: Vec<String> = self.devices.loaded().map(str::to_owned).collect();
         let Some(sysfs) = self.sysfs.and_then(|system| self.space.system_mut(system)) else { return };

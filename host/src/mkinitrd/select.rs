@@ -41,7 +41,8 @@ const ASKS_FOR: &[(&str, &[&str])] = &[
     ("xfs", &["crc32c"]),
     // The ciphers of LUKS1 and LUKS2 as cryptsetup makes them, and those of older volumes.
     ("dm_crypt", CIPHERS),
-    // What distributions choose for it (CONFIG_ZRAM_DEF_COMP). Without a bridge init takes it from the image, once that is mounted.
+    // What distributions choose for it (CONFIG_ZRAM_DEF_COMP). Without a bridge init takes it from the image, once that is
+    // mounted.
     ("zram", &["lzo-rle", "zstd"]),
 ];
 /// Character sets: what distributions choose for FAT and Joliet (CONFIG_FAT_DEFAULT_*, CONFIG_NLS_DEFAULT).

@@ -1,5 +1,5 @@
-//! What is saved in the machine: over boots, over power cuts, on file systems that cannot hold it themselves, and where there is
-//! no room.
+//! What is saved in the machine: over boots, over power cuts, on file systems that cannot hold it themselves, and where
+//! there is no room.
 
 #![allow(
     clippy::unwrap_used,

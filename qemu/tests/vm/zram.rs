@@ -17,8 +17,8 @@ const MEMORY: u32 = 256;
 /// A minute is not enough where both processors are busy.
 const LONG: Duration = Duration::from_secs(300);
 
-/// Zeros and text, half as much again as the memory that is free, in files of a mebibyte; and whether they are there afterwards,
-/// by every eighth of them: `whole`, or `full`.
+/// Zeros and text, half as much again as the memory that is free, in files of a mebibyte; and whether they are there
+/// afterwards, by every eighth of them: `whole`, or `full`.
 fn write_more_than_is_free(shell: &mut Shell, to: &str) -> String {
     let free = shell.check("awk '/^MemAvailable:/ {print $2}' /proc/meminfo").unwrap();
     let pieces = free.trim().parse::<u64>().unwrap() * 3 / 2 / 1024;

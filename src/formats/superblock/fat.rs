@@ -1,4 +1,5 @@
-//! FAT12, FAT16, FAT32. Structure: Microsoft's "FAT: General Overview of On-Disk Format"; Linux's include/uapi/linux/msdos_fs.h.
+//! FAT12, FAT16, FAT32. Structure: Microsoft's "FAT: General Overview of On-Disk Format"; Linux's
+//! include/uapi/linux/msdos_fs.h.
 //!
 //! The label counts from the root directory only, as in blkid since 2.34: the copy in the boot sector is not kept up to
 //! date by the systems that rename volumes.

@@ -24,7 +24,8 @@ pub struct World {
     pub arguments: Vec<String>,
     /// What the kernel unpacked at /.
     pub initramfs: Tree,
-    /// File systems, `loop`, code pages (`nls_cp437`) targets of the device mapper (`dm-linear`) and `zram` that the kernel has without a module, besides the virtual ones.
+    /// File systems, `loop`, code pages (`nls_cp437`) targets of the device mapper (`dm-linear`) and `zram` that the kernel
+    /// has without a module, besides the virtual ones.
     pub built_in: Vec<String>,
     /// Modules by name, `_` for `-`.
     pub modules: BTreeMap<String, Module>,

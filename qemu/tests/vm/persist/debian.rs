@@ -1,4 +1,5 @@
-//! A whole distribution that is saved: Debian's live system over two boots, then with a newer ISO, then with the older one again.
+//! A whole distribution that is saved: Debian's live system over two boots, then with a newer ISO, then with the older one
+//! again.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests; clippy.toml does not see this file as one")]
 

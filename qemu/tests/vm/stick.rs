@@ -44,13 +44,14 @@ fn stick_with(iso: &Iso, file_system: FileSystem) -> Stick {
 
 /// The kernel has got the words of the layout and of the menu, and both initrds.
 fn assert_loaded(vm: &mut Vm, iso: &Iso) {
-    let line = vm.wait_for("Command line: ", START).unwrap().text;
+    // To its end: a line that is still being written is found, too.
+    let line = vm.wait_for(r"Command line: .* a\.word=here", START).unwrap().text;
     let path = format!("/boot/iso/{}", iso.file_name());
     for word in iso.stock_words(&path).split(' ').filter(|word| !word.starts_with("rd.live.overlay")) {
         assert!(line.split(' ').any(|seen| seen == word), "{word} is not in {line}");
     }
     assert!(line.ends_with(&format!("{WATCHED} a.word=here")), "{line}");
-    let line = vm.wait_for(r"RAMDISK: \[mem 0x", START).unwrap().text;
+    let line = vm.wait_for(r"RAMDISK: \[mem 0x[0-9a-f]{8}-0x[0-9a-f]{8}", START).unwrap().text;
     let ends: Vec<u64> =
         line.split("0x").skip(1).map(|part| u64::from_str_radix(part.get(..8).unwrap(), 16).unwrap()).collect();
     let [from, to] = ends.as_slice() else { unreachable!("{line}") };
@@ -108,8 +109,8 @@ fn an_entry_of_the_stick_says_what_is_loaded_from_a_layout_that_grub_does_not_kn
     };
     let stick = Stick::new(FileSystem::Ext4).iso(&iso).entry("entry", &loads).unwrap().words(WATCHED).timeout(0);
     let mut vm = start("stick-entry", Firmware::Bios, Bus::Virtio, &stick);
-    let line = vm.wait_for("Command line: ", START).unwrap().text;
+    let line = vm.wait_for(r"Command line: .* label=\S+ ", START).unwrap().text;
     // GRUB doubles backslashes; init takes them for one.
     assert!(line.contains(" boot=other label=A\\\\x20B "), "{line}");
-    vm.wait_for(r"RAMDISK: \[mem 0x", START).unwrap();
+    vm.wait_for(r"RAMDISK: \[mem 0x[0-9a-f]{8}-0x[0-9a-f]{8}", START).unwrap();
 }

@@ -10,7 +10,6 @@ use crate::tool::text;
 
 /// Sockets in the work folder of a running machine.
 pub(super) const MONITOR: &str = "monitor";
-pub(super) const CONSOLE: &str = "console";
 pub(super) const SHELL: &str = "shell";
 /// What boots, in the same folder.
 pub(super) const KERNEL: &str = "kernel";
@@ -114,16 +113,14 @@ pub(super) fn probe(accelerator: Accelerator, kernel: &Path) -> Result<Vec<Strin
     Ok(list)
 }
 
-/// Console into a log, shell and monitor on sockets.
-pub(super) fn watched(work: &Path, log: &Path) -> Result<Vec<String>> {
+/// Console on QEMU's own input and output, shell and monitor on sockets.
+pub(super) fn watched(work: &Path) -> Result<Vec<String>> {
     let socket = |name: &str| -> Result<String> {
         Ok(format!("socket,id={name},server=on,wait=off,path={}", escaped(&work.join(name))?))
     };
     Ok(vec![
-        "-chardev".to_owned(),
-        format!("{},logappend=off,logfile={}", socket(CONSOLE)?, escaped(log)?),
         "-serial".to_owned(),
-        format!("chardev:{CONSOLE}"),
+        "stdio".to_owned(),
         "-chardev".to_owned(),
         socket(SHELL)?,
         "-serial".to_owned(),

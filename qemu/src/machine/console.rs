@@ -1,9 +1,9 @@
-//! The serial console of a machine, read from the log that QEMU writes.
+//! The serial console of a machine: read from the log into which QEMU prints it, typed at through QEMU's input.
 
 use std::fs;
 use std::io::Write;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::process::ChildStdin;
 
 use anyhow::{Context, Result};
 use regex_lite::Regex;
@@ -25,14 +25,13 @@ pub struct Line {
 pub(super) struct Console {
     log: PathBuf,
     /// Where keys go in.
-    socket: PathBuf,
-    keys: Option<UnixStream>,
+    keys: Option<ChildStdin>,
     searched: usize,
 }
 
 impl Console {
-    pub fn new(log: &Path, socket: &Path) -> Self {
-        Self { log: log.to_owned(), socket: socket.to_owned(), keys: None, searched: 0 }
+    pub fn new(log: &Path, keys: Option<ChildStdin>) -> Self {
+        Self { log: log.to_owned(), keys, searched: 0 }
     }
 
     /// The next line that matches. A line still being written counts too, so that a prompt without end is found.
@@ -58,21 +57,10 @@ impl Console {
         Ok(None)
     }
 
-    /// Types something. Connects only now: QEMU stops a guest whose connected console nobody reads.
+    /// Types something.
     pub fn send(&mut self, keys: &str) -> Result<()> {
-        let mut stream = match self.keys.take() {
-            Some(stream) => stream,
-            None => {
-                let stream = UnixStream::connect(&self.socket).context("connect to the console")?;
-                let mut output = stream.try_clone().context("the console's output")?;
-                // Ends with the machine. What it reads is in the log as well.
-                std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-                stream
-            }
-        };
-        stream.write_all(keys.as_bytes()).context("write to the console")?;
-        self.keys = Some(stream);
-        Ok(())
+        let input = self.keys.as_mut().context("a console without a keyboard")?;
+        input.write_all(keys.as_bytes()).context("write to the console")
     }
 
     pub fn text(&self) -> Result<String> {
@@ -138,7 +126,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
         fs::write(&log, "one\ntwo\none\n").unwrap();
-        let mut console = Console::new(&log, Path::new("/nowhere"));
+        let mut console = Console::new(&log, None);
         let one = compile(&["two", "one"]).unwrap();
         let found: Vec<usize> = std::iter::from_fn(|| console.find(&one).unwrap().map(|(place, _)| place)).collect();
         assert_eq!(found, [1, 0, 1]);
@@ -148,7 +136,7 @@ mod tests {
     fn a_prompt_without_end_is_found_and_a_half_line_is_read_again() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
-        let mut console = Console::new(&log, Path::new("/nowhere"));
+        let mut console = Console::new(&log, None);
         let login = compile(&["login: $"]).unwrap();
         fs::write(&log, "debian lo").unwrap();
         assert_eq!(console.find(&login).unwrap(), None);

@@ -15,6 +15,7 @@ mod shares;
 mod shell;
 mod vm;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -44,11 +45,6 @@ pub const WATCHED: &str = "console=ttyS0,115200 panic=1 oops=panic no_timer_chec
 
 /// Time between two looks at the guest.
 const POLL: Duration = Duration::from_millis(30);
-
-/// A watched machine comes behind whoever watches it. A console that somebody types at has its output read by a thread; while
-/// that one does not run, QEMU can send no more than some hundred characters, tries again, and writes the character into
-/// the log each time (QEMU 7.2, chardev/char.c). On a machine in use this makes a quarter of such characters.
-const BEHIND: &[&str] = &["nice", "-n", "10"];
 
 /// What a disk is plugged into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -230,11 +226,12 @@ impl Machine {
         let work = tempfile::Builder::new().prefix("isolde-vm-").tempdir().context("a work folder")?;
         let log = self.logs.join(format!("{}.log", self.name));
         let daemons = shares::start(&self.shares, work.path())?;
-        let mut qemu = self.command(work.path(), BEHIND)?;
-        qemu.args(arguments::watched(work.path(), &log)?);
+        let mut qemu = self.command(work.path())?;
+        qemu.args(arguments::watched(work.path())?);
         let errors = work.path().join("qemu.txt");
-        let file = std::fs::File::create(&errors).with_context(|| format!("create {}", errors.display()))?;
-        qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file);
+        let create = |path: &Path| File::create(path).with_context(|| format!("create {}", path.display()));
+        // A file takes all that the console says at once. To a reader that is late, QEMU would say some of it twice.
+        qemu.stdin(Stdio::piped()).stdout(create(&log)?).stderr(create(&errors)?);
         let mut child = qemu.spawn().context("start setpriv and qemu-system-x86_64; ./setup.sh installs them")?;
         let limit = Instant::now() + Duration::from_secs(20);
         let monitor = loop {
@@ -252,7 +249,7 @@ impl Machine {
         };
         // At once: what a shell prints while nobody is connected is lost.
         let shell = Shell::connect(&work.path().join(arguments::SHELL))?;
-        let console = Console::new(&log, &work.path().join(arguments::CONSOLE));
+        let console = Console::new(&log, child.stdin.take());
         Ok(Vm::new(self.clone(), child, work, console, shell, monitor).with(daemons))
     }
 
@@ -262,7 +259,7 @@ impl Machine {
     /// When QEMU is not installed, or ends with an error.
     pub fn run_on_terminal(&self) -> Result<()> {
         let work = tempfile::Builder::new().prefix("isolde-vm-").tempdir().context("a work folder")?;
-        let mut qemu = self.command(work.path(), &[])?;
+        let mut qemu = self.command(work.path())?;
         let status = qemu.args(arguments::on_terminal()).status().context("start qemu-system-x86_64")?;
         if !status.success() {
             bail!("QEMU: {status}");
@@ -270,7 +267,7 @@ impl Machine {
         Ok(())
     }
 
-    fn command(&self, work: &Path, before: &[&str]) -> Result<std::process::Command> {
+    fn command(&self, work: &Path) -> Result<std::process::Command> {
         let kernel = match &self.boot {
             Boot::Kernel { kernel, initrds, .. } => {
                 concatenate(initrds, &work.join(arguments::INITRD))?;
@@ -286,9 +283,9 @@ impl Machine {
             }
         };
         let accelerator = accelerator::choose(kernel.map(PathBuf::as_path))?;
-        // setpriv, and nice, replace themselves by QEMU, so the process id is QEMU's own.
+        // setpriv replaces itself by QEMU, so the process id is QEMU's own.
         let mut qemu = command("setpriv");
-        qemu.args(["--pdeathsig", "KILL"]).args(before).args(arguments::machine(self, accelerator, work)?);
+        qemu.args(["--pdeathsig", "KILL"]).args(arguments::machine(self, accelerator, work)?);
         Ok(qemu)
     }
 }

@@ -18,6 +18,9 @@ use crate::tool::say;
 /// How often the processors of a machine that does not answer are looked at.
 const LOOKS: usize = 8;
 
+/// Time between the end of a machine's sockets and its own.
+const END: Duration = Duration::from_secs(20);
+
 /// How often a guest whose kernel dies before anything of ours runs is started anew.
 const TRIES: u32 = 3;
 /// The kernel's first line, and what it says when it gives itself up and when it starts process 1.
@@ -125,16 +128,19 @@ impl Vm {
         let limit = Instant::now() + time;
         let mut shell = self.shell.take().context("the root shell has been handed out already")?;
         loop {
-            let greeted = shell.greet().context("root shell");
-            if greeted.as_ref().is_ok_and(|greeted| *greeted) {
+            let greeted = shell.greet();
+            if let Ok(true) = greeted {
                 return Ok(shell);
+            }
+            if let Err(error) = greeted {
+                // QEMU closes its sockets a moment before it has ended.
+                self.wait_for_end(END).with_context(|| format!("root shell: {error:#}"))?;
             }
             let ended = self.child.try_wait().context("wait for QEMU")?;
             if ended.is_some() && self.start_again()? {
                 shell = self.shell.take().context("a machine that was started again has a shell")?;
                 continue;
             }
-            greeted?;
             if let Some(status) = ended {
                 bail!("the machine ended ({status}) before its root shell answered\n{}", self.console.tail()?);
             }

@@ -37,7 +37,7 @@ fn mkinitrd(name: &str, iso: &Iso, names: &[&str], standalone: bool) -> PathBuf 
 fn exfat(name: &str, iso: &Iso, initrds: &[&Path]) -> Machine {
     let store = Store::new(FileSystem::Exfat, "STICK").uuid(UUID).copy(PATH, &iso.path);
     let words = format!("isolde.store=UUID={UUID} isolde.onfail=poweroff {}", iso.stock_words(PATH));
-    Machine::direct(name, folder(), &iso.kernel, initrds, &words).processors(1).disk(stick(&build(name, &store)))
+    Machine::direct(name, &folder(), &iso.kernel, initrds, &words).processors(1).disk(stick(&build(name, &store)))
 }
 
 /// What the boot says of itself: the right image, nothing left behind, and nothing to complain about.

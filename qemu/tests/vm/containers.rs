@@ -37,7 +37,7 @@ fn machine(name: &str, image: &Path, words: &str, key: &[u8]) -> Machine {
     let (modules, ours) = (initrd::modules(&base.initrd).unwrap(), second_initrd(Form::Init));
     let key = initrd::file(name, "etc/store.key", key).unwrap();
     let words = format!("{WORDS} {words}");
-    let machine = Machine::direct(name, folder(), &base.kernel, &[&base.initrd, &modules, &key, &ours], &words);
+    let machine = Machine::direct(name, &folder(), &base.kernel, &[&base.initrd, &modules, &key, &ours], &words);
     machine.disk(Disk::new("stick", image, Bus::Virtio).kept()).memory(320).processors(1)
 }
 

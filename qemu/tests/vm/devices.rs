@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but does not see that all of this file is one")]
 
-use std::path::Path;
+use crate::common::folder;
 use std::time::Duration;
 
 use isolde_qemu::fixtures;
@@ -14,13 +14,12 @@ const TIME: Duration = Duration::from_secs(200);
 
 #[test]
 fn the_kernel_sees_disks_come_and_go() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let image = folder.join("late.img");
+    let image = folder().join("late.img");
     Store::new(FileSystem::Ext4, "LATE").bytes("/file", b"x").build(&image).unwrap();
     let iso = fixtures::debian().unwrap();
     let disk = |name: &str, bus| Disk::new(name, &image, bus).late();
     // live-boot looks for a file that nobody has: long enough for all this.
-    let mut vm = Machine::direct("devices", folder, &iso.kernel, &[&iso.initrd], &iso.stock_words("/none.iso"))
+    let mut vm = Machine::direct("devices", &folder(), &iso.kernel, &[&iso.initrd], &iso.stock_words("/none.iso"))
         .disk(disk("stick", Bus::Usb))
         .disk(disk("plain", Bus::Virtio))
         .disk(disk("fast", Bus::Nvme))

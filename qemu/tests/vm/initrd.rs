@@ -5,8 +5,8 @@
 
 #![allow(clippy::unwrap_used)] // clippy knows test functions as tests, but not what they call
 
+use crate::common::folder;
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -29,7 +29,6 @@ const REPLACED: &str = "init=program bin=usr/bin lib=usr/lib";
 const ALONE: &str = "init=program bin=none lib=none";
 
 struct Bench {
-    folder: PathBuf,
     /// Unpacked, the kernel and the stock initrd.
     base: Parts,
     /// The stock initrd, packed as its makers pack it.
@@ -37,20 +36,15 @@ struct Bench {
     init: Source,
 }
 
-/// What all tests share, and a folder of this one's own.
-fn bench(name: &str) -> (&'static Bench, PathBuf) {
+/// What all tests share.
+fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
-    let bench = BENCH.get_or_init(Bench::new);
-    let folder = bench.folder.join(name);
-    fs::create_dir_all(&folder).unwrap();
-    (bench, folder)
+    BENCH.get_or_init(Bench::new)
 }
 
 impl Bench {
     fn new() -> Self {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("mkinitrd-boot");
-        fs::create_dir_all(&folder).unwrap();
-        let program = folder.join("sentinel");
+        let program = folder().join("sentinel");
         let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vm/initrd/sentinel.rs");
         let mut rustc = Command::new("rustc");
         rustc.args([
@@ -64,7 +58,7 @@ impl Bench {
         assert!(rustc.arg("-o").arg(&program).arg(source).status().unwrap().success());
         let base = Base::InitramfsTools.parts().unwrap();
         let stock = Command::new("zstd").args(["-q", "-c"]).arg(&base.initrd).output().unwrap().stdout;
-        Self { folder, base, stock, init: Source::open(&program).unwrap() }
+        Self { base, stock, init: Source::open(&program).unwrap() }
     }
 
     /// The archive, with a key added.
@@ -75,10 +69,10 @@ impl Bench {
     }
 
     /// Boots with these bytes as the only initrd, and gives the line of the sentinel.
-    fn boot(&self, folder: &Path, name: &str, initrd: &[u8], words: &str) -> String {
-        let file = folder.join(format!("{name}.img"));
+    fn boot(&self, name: &str, initrd: &[u8], words: &str) -> String {
+        let file = folder().join(format!("{name}.img"));
         fs::write(&file, initrd).unwrap();
-        let machine = Machine::direct(name, folder, &self.base.kernel, &[&file], &format!("quiet {words}"));
+        let machine = Machine::direct(name, &folder(), &self.base.kernel, &[&file], &format!("quiet {words}"));
         // One processor each: two machines run at a time.
         let mut vm = machine.processors(1).memory(MEMORY).start().unwrap();
         vm.wait_for(r"sentinel name=.* key=.*\.", LIMIT).unwrap().text
@@ -99,39 +93,39 @@ fn assert_line(line: &str, name: &str, found: &str) {
 
 #[test]
 fn each_form_leaves_the_links_of_the_stock_initrd() {
-    let (bench, folder) = bench("boot-forms");
+    let bench = bench();
     let replaced = [bench.stock(0), bench.archive(Form::Init, Compression::Zstd)].concat();
-    assert_line(&bench.boot(&folder, "form-init", &replaced, ""), "/init", REPLACED);
+    assert_line(&bench.boot("form-init", &replaced, ""), "/init", REPLACED);
     let beside = [bench.stock(0), bench.archive(Form::Rdinit, Compression::Zstd)].concat();
-    assert_line(&bench.boot(&folder, "form-rdinit", &beside, "rdinit=/isolde/init"), "/isolde/init", STOCK);
+    assert_line(&bench.boot("form-rdinit", &beside, "rdinit=/isolde/init"), "/isolde/init", STOCK);
 }
 
 /// What the manual says about the place in memory: compressed at any offset, uncompressed at a multiple of 4.
 #[test]
 fn only_an_uncompressed_archive_has_to_be_aligned() {
-    let (bench, folder) = bench("boot-offsets");
+    let bench = bench();
     let odd = [bench.stock(1), bench.archive(Form::Init, Compression::Zstd)].concat();
-    assert_line(&bench.boot(&folder, "offset-odd", &odd, ""), "/init", REPLACED);
+    assert_line(&bench.boot("offset-odd", &odd, ""), "/init", REPLACED);
     let aligned = [bench.stock(0), bench.archive(Form::Init, Compression::None)].concat();
-    assert_line(&bench.boot(&folder, "offset-aligned", &aligned, ""), "/init", REPLACED);
+    assert_line(&bench.boot("offset-aligned", &aligned, ""), "/init", REPLACED);
 }
 
 #[test]
 fn each_compression_boots_without_a_stock_initrd() {
-    let (bench, folder) = bench("boot-alone");
+    let bench = bench();
     for compression in [Compression::Zstd, Compression::Xz, Compression::Gzip, Compression::None] {
         let archive = bench.archive(Form::Init, compression);
-        assert_line(&bench.boot(&folder, "alone", &archive, ""), "/init", ALONE);
+        assert_line(&bench.boot("alone", &archive, ""), "/init", ALONE);
     }
 }
 
 /// An archive can follow ours without padding.
 #[test]
 fn the_end_is_aligned_for_the_next_archive() {
-    let (bench, folder) = bench("boot-next");
+    let bench = bench();
     for compression in [Compression::Zstd, Compression::Gzip] {
         // The later archive replaces the form of the earlier one: only when it is read is there a program /init.
         let both = [bench.archive(Form::Rdinit, compression), bench.archive(Form::Init, Compression::None)].concat();
-        assert_line(&bench.boot(&folder, "next", &both, "rdinit=/isolde/init"), "/isolde/init", ALONE);
+        assert_line(&bench.boot("next", &both, "rdinit=/isolde/init"), "/isolde/init", ALONE);
     }
 }

@@ -21,7 +21,7 @@ fn boot(name: &str, firmware: Firmware, file_system: FileSystem) -> Booted {
         .build(&image)
         .unwrap();
     let machine =
-        Machine::firmware(name, folder(), firmware).probe_with(&iso.kernel).disk(Disk::new("stick", &image, Bus::Usb));
+        Machine::firmware(name, &folder(), firmware).probe_with(&iso.kernel).disk(Disk::new("stick", &image, Bus::Usb));
     let mut vm = machine.start().unwrap();
     vm.wait_for("isolde: early: ", BOOT).unwrap();
     // The shell is there before the system is: what init has mounted can be asked at once, and the rest of such a boot

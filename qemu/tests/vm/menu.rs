@@ -95,7 +95,7 @@ fn the_distributions_own_init_is_the_last_entry_but_the_log() {
     let parts = Base::InitramfsTools.parts().unwrap();
     let words = "rdinit=/isolde/init boot=live findiso=/boot/iso/x.iso isolde.wait=0 isolde.onfail=reboot";
     let initrds = [&*parts.initrd, &*second_initrd(Form::Rdinit)];
-    let mut vm = Machine::direct("menu-delegate", folder(), &parts.kernel, &initrds, words).start().unwrap();
+    let mut vm = Machine::direct("menu-delegate", &folder(), &parts.kernel, &initrds, words).start().unwrap();
     vm.wait_for("isolde: rebooting in 10 s; press a key for the menu", REFUSAL).unwrap();
     press(&mut vm, " ", "d  let the distribution's own init boot");
     vm.wait_for(MENU, REFUSAL).unwrap();
@@ -125,7 +125,7 @@ fn a_keyboard_at_the_screen_is_as_good_as_the_serial_line() {
 fn the_menu_needs_neither_a_shell_nor_an_initrd() {
     let words = "isolde.image=/x.iso isolde.wait=0";
     let (kernel, own) = (modules::parts().unwrap().kernel, second_initrd(Form::Init));
-    let mut vm = Machine::direct("menu-bare", folder(), &kernel, &[&own], words).start().unwrap();
+    let mut vm = Machine::direct("menu-bare", &folder(), &kernel, &[&own], words).start().unwrap();
     vm.wait_for(MENU, REFUSAL).unwrap();
     press(&mut vm, "x", "no shell");
     vm.wait_for(MENU, REFUSAL).unwrap();

@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but does not see that all of this file is one")]
 
-use std::path::Path;
+use crate::common::folder;
 use std::time::Duration;
 
 use isolde_qemu::fixtures::{self, Iso};
@@ -14,11 +14,10 @@ use isolde_qemu::store::{FileSystem, Store};
 const BOOT: Duration = Duration::from_secs(400);
 
 fn boot(name: &str, iso: &Iso) -> (Vm, Shell) {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let image = folder.join(format!("{name}.img"));
+    let image = folder().join(format!("{name}.img"));
     let path = format!("/boot/iso/{}", iso.file_name());
     Store::new(FileSystem::Ext4, "STICK").copy(&path, &iso.path).build(&image).unwrap();
-    let mut vm = Machine::direct(name, folder, &iso.kernel, &[&iso.initrd], &iso.stock_words(&path))
+    let mut vm = Machine::direct(name, &folder(), &iso.kernel, &[&iso.initrd], &iso.stock_words(&path))
         .disk(Disk::new("stick", &image, Bus::Virtio))
         .start()
         .unwrap();

@@ -71,7 +71,7 @@ fn same_operations(sample: &str) {
     let planned = planned(&name, &built.iso, &words);
     let image = build(&name, &Store::new(FileSystem::Ext4, "STICK").uuid(UUID).copy(PATH, &built.iso));
     let initrds = [&*drivers.initrd, &*built.initrd, &*second_initrd(Form::Init)];
-    let machine = Machine::direct(&name, folder(), &drivers.kernel, &initrds, &words).processors(1);
+    let machine = Machine::direct(&name, &folder(), &drivers.kernel, &initrds, &words).processors(1);
     let mut vm = machine.disk(stick(&image)).start().unwrap();
     vm.wait_for("isolde: handoff: switch_root ", BOOT).unwrap();
     assert!(planned.len() > 20, "{planned:#?}");

@@ -127,7 +127,8 @@ fn an_erofs_root_is_where_dracut_has_it() {
     let image = build("real-erofs", &Store::new(FileSystem::Ext4, "STICK").copy(path, &iso.path));
     let words = iso.stock_words(path);
 
-    let stock = Machine::direct("real-erofs-dracut", folder(), &iso.kernel, &[&iso.initrd], &words).disk(stick(&image));
+    let stock =
+        Machine::direct("real-erofs-dracut", &folder(), &iso.kernel, &[&iso.initrd], &words).disk(stick(&image));
     let mut vm = stock.start().unwrap();
     let shell = vm.shell(BOOT).unwrap();
     let mut stock = Booted { vm, shell };

@@ -138,7 +138,7 @@ fn the_emergency_shell_of_the_initramfs() {
     let words = "isolde.image=/x.iso isolde.wait=1 isolde.onfail=shell";
     let parts = Base::InitramfsTools.parts().unwrap();
     let initrds = [&*parts.initrd, &*second_initrd(Form::Init)];
-    let mut vm = Machine::direct("shell", folder(), &parts.kernel, &initrds, words).processors(1).start().unwrap();
+    let mut vm = Machine::direct("shell", &folder(), &parts.kernel, &initrds, words).processors(1).start().unwrap();
     vm.wait_for("isolde: store: find the store: no file system with the file /x.iso", REFUSAL).unwrap();
     vm.wait_for("isolde: starting a shell; exit it for the menu", REFUSAL).unwrap();
     vm.wait_for("# ", REFUSAL).unwrap();

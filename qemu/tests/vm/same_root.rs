@@ -102,7 +102,7 @@ fn the_root_is_the_one_that_live_boot_makes() {
     let image = build("same-root", &Store::new(FileSystem::Ext4, "STICK").copy(PATH, &iso.path));
     let ours = second_initrd(Form::Init);
     let look = |name: &str, initrds: &[&std::path::Path]| {
-        let machine = Machine::direct(name, folder(), &iso.kernel, initrds, WORDS).disk(stick(&image));
+        let machine = Machine::direct(name, &folder(), &iso.kernel, initrds, WORDS).disk(stick(&image));
         let mut booted = Booted::start(&machine);
         booted.ask("test -e /var/lib/live/config/hostname");
         // Where live-config looks for settings on the medium.

@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "clippy.toml allows it in tests, but does not see that all of this file is one")]
 
+use crate::common::folder;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use isolde_qemu::fixtures::{self, Iso};
@@ -26,14 +27,10 @@ fn empty_archive() -> Vec<u8> {
     archive
 }
 
-fn folder() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
-}
-
 fn start(name: &str, firmware: Firmware, bus: Bus, stick: &Stick) -> Vm {
     let image = folder().join(format!("{name}.img"));
     stick.build(&image).unwrap();
-    Machine::firmware(name, folder(), firmware).disk(Disk::new("stick", &image, bus)).start().unwrap()
+    Machine::firmware(name, &folder(), firmware).disk(Disk::new("stick", &image, bus)).start().unwrap()
 }
 
 fn stick_with(iso: &Iso, file_system: FileSystem) -> Stick {

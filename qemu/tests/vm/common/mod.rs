@@ -1,6 +1,5 @@
 //! What the virtual machine tests share: init as it is shipped, a machine with one store, and questions to the guest.
 
-#![allow(dead_code, reason = "each test file is a program of its own and uses a part of this")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,9 +27,13 @@ pub const BOOT: Duration = Duration::from_secs(400);
 /// A refusal comes before the root, and takes a few seconds.
 pub const REFUSAL: Duration = Duration::from_secs(150);
 
-/// Where this run keeps its images and logs.
-pub fn folder() -> &'static Path {
-    Path::new(env!("CARGO_TARGET_TMPDIR"))
+/// Where this test keeps its images and logs. Tests run at the same time; none may find a file that another one is writing.
+pub fn folder() -> PathBuf {
+    // The harness names the thread of a test after it.
+    let thread = std::thread::current();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(thread.name().unwrap_or_default().replace("::", "."));
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
 }
 
 /// The init that is shipped: release profile, static.
@@ -78,11 +81,8 @@ pub fn second_initrd_with(name: &str, add: &[(&str, &Path)]) -> PathBuf {
 fn write_second_initrd(name: &str, form: Form, add: Vec<(Destination, Source)>, how: Compression) -> PathBuf {
     let plan = isolde_mkinitrd::plan(form, Source::open(init()).unwrap(), add).unwrap();
     let bytes = isolde_mkinitrd::build(&plan, how, 0).unwrap();
-    // Programs may run at the same time: each writes the same bytes under a name of its own and moves it into place.
     let path = folder().join(name);
-    let own = tempfile::NamedTempFile::new_in(folder()).unwrap();
-    std::fs::write(own.path(), bytes).unwrap();
-    own.persist(&path).unwrap();
+    std::fs::write(&path, bytes).unwrap();
     path
 }
 
@@ -101,7 +101,7 @@ pub fn machine(name: &str, iso: &Iso, form: Form, words: &str) -> Machine {
         Form::Rdinit => format!("rdinit=/isolde/init {words}"),
     };
     // One processor each: two machines run at a time.
-    Machine::direct(name, folder(), &iso.kernel, &[&iso.initrd, &ours], &words).processors(1)
+    Machine::direct(name, &folder(), &iso.kernel, &[&iso.initrd, &ours], &words).processors(1)
 }
 
 /// A running machine, its boot over, and what it can be asked.

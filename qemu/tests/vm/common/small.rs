@@ -45,7 +45,7 @@ pub fn with_second_initrd(name: &str, ours: &Path, words: &str) -> Machine {
     static PARTS: OnceLock<modules::Parts> = OnceLock::new();
     let parts = PARTS.get_or_init(|| modules::parts().unwrap());
     // One processor each: two machines run at a time.
-    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, ours], words);
+    let machine = Machine::direct(name, &folder(), &parts.kernel, &[&parts.initrd, ours], words);
     machine.memory(MEMORY).processors(1).other_devices()
 }
 

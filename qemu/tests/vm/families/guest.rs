@@ -128,7 +128,7 @@ impl Wish {
         static STARTED: AtomicUsize = AtomicUsize::new(0);
         let name = format!("family-{}-{}", self.name, STARTED.fetch_add(1, Ordering::Relaxed));
         // One processor each: two machines run at a time.
-        Machine::direct(&name, folder(), &base.kernel, &initrds, &words).disk(store()).memory(MEMORY).processors(1)
+        Machine::direct(&name, &folder(), &base.kernel, &initrds, &words).disk(store()).memory(MEMORY).processors(1)
     }
 
     /// Boots it.

@@ -102,7 +102,7 @@ fn a_home_on_an_nfs_server() {
     let parts = modules::with_network().unwrap();
     let machine = |name: &str, more: &str| {
         let words = format!("rdinit=/up/init isolde.image=/live.squashfs isolde.home=nfs:10.0.2.2:/home {more}");
-        let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], &words);
+        let machine = Machine::direct(name, &folder(), &parts.kernel, &[&parts.initrd, &ours], &words);
         machine.memory(400).processors(1).network().disk(Disk::new("stick", &store, Bus::Usb))
     };
     let mut first = Guest::boot(&machine("home-nfs-1", ""));

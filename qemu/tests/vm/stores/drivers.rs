@@ -15,7 +15,7 @@ fn refused(name: &str, file_system: FileSystem, driver: &str) {
     let parts = Base::InitramfsTools.parts().unwrap();
     let words = "isolde.image=/small.iso isolde.store=LABEL=STORE isolde.onfail=poweroff";
     let ours = second_initrd(Form::Init);
-    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], words);
+    let machine = Machine::direct(name, &folder(), &parts.kernel, &[&parts.initrd, &ours], words);
     let mut vm = machine.memory(320).disk(Disk::new("store", &image, Bus::Virtio)).start().unwrap();
     let message =
         format!("isolde: store: prepare to mount {driver}: no driver \"{driver}\": not in the kernel, not in ");

@@ -143,7 +143,7 @@ fn without_dm_verity_the_whole_image_is_checked() {
     let image = build(name, &files.store());
     let parts = Base::InitramfsTools.parts().unwrap();
     let ours = initrd(name, "isolde.verify=signed");
-    let machine = Machine::direct(name, folder(), &parts.kernel, &[&parts.initrd, &ours], WORDS);
+    let machine = Machine::direct(name, &folder(), &parts.kernel, &[&parts.initrd, &ours], WORDS);
     let mut guest = Guest::boot(&machine.memory(320).disk(Disk::new("store", &image, Bus::Virtio)));
     guest.assert_root(&format!("/{ISO}"));
     let check = guest.report()["check"].clone();

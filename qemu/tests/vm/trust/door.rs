@@ -11,8 +11,8 @@ use isolde_qemu::store::Store;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-/// The end of init's menu; the emulated serial line sometimes says a letter twice.
-const MENU: &str = "p+r+e+s+ +a+ +k+e+y+:+ ";
+/// The end of init's menu.
+const MENU: &str = "press a key: ";
 /// The store itself is read, and so it is mounted.
 const STORE: &str = "/run/isolde/store";
 
@@ -97,10 +97,7 @@ fn left(vm: &mut Vm) -> String {
                             $(cat /sys/block/loop*/loop/backing_file 2>/dev/null) $(ls /sys/block | grep ^dm-) e''nd\n";
     vm.wait_for(r"\(isolde\) # ", BOOT).unwrap();
     vm.type_on_console(QUESTION).unwrap();
-    let mut answer: Vec<char> = vm.wait_for("^state: .*end$", BOOT).unwrap().text.chars().collect();
-    // The emulated serial line sometimes says a letter twice, and no name here has two of one.
-    answer.dedup();
-    let answer: String = answer.into_iter().collect();
+    let answer = vm.wait_for("^state: .*end$", BOOT).unwrap().text;
     answer.trim_start_matches("state:").trim_end_matches("end").trim().to_owned()
 }
 

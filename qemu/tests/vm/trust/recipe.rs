@@ -78,7 +78,7 @@ fn the_recipe_boots_and_a_late_bad_block_is_named() {
 
     let ours = work.path().join("isolde.img");
     let words = format!("boot=live nocomponents findiso=/{IMAGE}");
-    let machine = Machine::direct("trust-recipe", folder(), &iso.kernel, &[&iso.initrd, &ours], &words);
+    let machine = Machine::direct("trust-recipe", &folder(), &iso.kernel, &[&iso.initrd, &ours], &words);
     let mut booted = Booted::start(&machine.disk(stick(&disk)));
     let check = booted.report()["check"].clone();
     assert_eq!(check["policy"], "signed");

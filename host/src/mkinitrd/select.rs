@@ -41,6 +41,7 @@ const ASKS_FOR: &[(&str, &[&str])] = &[
     ("xfs", &["crc32c"]),
     // The ciphers of LUKS1 and LUKS2 as cryptsetup makes them, and those of older volumes.
     ("dm_crypt", CIPHERS),
+    ("dm_verity", &["crypto-sha256"]),
     // What distributions choose for it (CONFIG_ZRAM_DEF_COMP). Without a bridge init takes it from the image, once that is
     // mounted.
     ("zram", &["lzo-rle", "zstd"]),
@@ -66,8 +67,23 @@ const ACCELERATORS: &str = "kernel/drivers/crypto/";
 
 /// Beside the drivers that init loads for devices: the file systems of stores and images, and device mapper.
 const STANDALONE: &[&str] = &[
-    "btrfs", "dm_crypt", "dm_mod", "erofs", "exfat", "ext4", "f2fs", "fat", "isofs", "loop", "ntfs3", "overlay",
-    "squashfs", "udf", "vfat", "xfs",
+    "btrfs",
+    "dm_crypt",
+    "dm_mod",
+    "dm_verity",
+    "erofs",
+    "exfat",
+    "ext4",
+    "f2fs",
+    "fat",
+    "isofs",
+    "loop",
+    "ntfs3",
+    "overlay",
+    "squashfs",
+    "udf",
+    "vfat",
+    "xfs",
 ];
 
 /// What most machines and sticks have: a module that is asked for everywhere is worth having unpacked.

@@ -58,7 +58,7 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
         "-device",
         "ich9-ahci,id=sata",
     ]));
-    list.extend(accelerator_words(accelerator));
+    list.extend(accelerator_words(accelerator, machine.aes));
     list.extend(["-m".to_owned(), machine.memory.to_string(), "-smp".to_owned(), machine.processors.to_string()]);
     list.extend(words(&[
         "-object",
@@ -96,19 +96,22 @@ pub(super) fn machine(machine: &Machine, accelerator: Accelerator, work: &Path) 
     Ok(list)
 }
 
-fn accelerator_words(accelerator: Accelerator) -> Vec<String> {
+fn accelerator_words(accelerator: Accelerator, aes: bool) -> Vec<String> {
     match accelerator {
         Accelerator::Kvm => words(&["-accel", "kvm", "-cpu", "host"]),
-        // A processor without AVX and AES: each crypto driver that the guest would load for them tests itself for seconds
-        // in software. rdrand, as entropy is needed before the first driver is there.
-        Accelerator::Tcg => words(&["-accel", "tcg,thread=multi", "-cpu", "Nehalem,+rdrand"]),
+        // A processor without AVX and, unless asked for, AES: each crypto driver that the guest would load for them tests
+        // itself for seconds in software. rdrand, as entropy is needed before the first driver is there.
+        Accelerator::Tcg => {
+            let processor = if aes { "Nehalem,+rdrand,+aes" } else { "Nehalem,+rdrand" };
+            words(&["-accel", "tcg,thread=multi", "-cpu", processor])
+        }
     }
 }
 
 /// For the probe of an accelerator: a kernel with nothing to boot, its messages on the output.
 pub(super) fn probe(accelerator: Accelerator, kernel: &Path) -> Result<Vec<String>> {
     let mut list = words(&[QEMU, "-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-m", "256"]);
-    list.extend(accelerator_words(accelerator));
+    list.extend(accelerator_words(accelerator, false));
     list.extend(words(&["-serial", "stdio", "-append", "console=ttyS0 panic=-1", "-kernel", text(kernel)?]));
     Ok(list)
 }

@@ -146,6 +146,7 @@ pub struct Machine {
     pub(crate) processors: u32,
     pub(crate) others: bool,
     pub(crate) network: bool,
+    pub(crate) aes: bool,
 }
 
 impl Machine {
@@ -175,6 +176,7 @@ impl Machine {
             processors: 2,
             others: false,
             network: false,
+            aes: false,
         }
     }
 
@@ -186,6 +188,11 @@ impl Machine {
     /// With a network card that reaches this machine's own loopback at 10.0.2.2.
     pub fn network(self) -> Self {
         Self { network: true, ..self }
+    }
+
+    /// With a processor that has instructions for AES.
+    pub fn aes(self) -> Self {
+        Self { aes: true, ..self }
     }
 
     /// With one disk more.

@@ -38,7 +38,7 @@ fn machine(name: &str, image: &Path, words: &str, key: &[u8]) -> Machine {
     let key = initrd::file(name, "etc/store.key", key).unwrap();
     let words = format!("{WORDS} {words}");
     let machine = Machine::direct(name, &folder(), &base.kernel, &[&base.initrd, &modules, &key, &ours], &words);
-    machine.disk(Disk::new("stick", image, Bus::Virtio).kept()).memory(320).processors(1)
+    machine.disk(Disk::new("stick", image, Bus::Virtio).kept()).memory(320).processors(1).aes()
 }
 
 /// Starts it, types each line when it is asked for, and gives the system.
@@ -85,6 +85,9 @@ fn luks2_by_a_passphrase_that_is_right_the_second_time() {
     assert_store(&mut booted, "dm-0", &[&luks_name()], false);
     let uuid = booted.ask("cat /sys/class/block/dm-0/dm/uuid");
     assert_eq!(uuid, format!("CRYPT-LUKS2-{}-luks-{UUID}", UUID.replace('-', "")));
+    // Taken by the device, beside the reference that the kernel itself has.
+    let driver = "awk '$1 == \"driver\" { name = $3 } $1 == \"refcnt\" && $3 > 1 { print name }' /proc/crypto";
+    assert!(booted.ask(driver).lines().any(|name| name == "xts-aes-aesni"), "the processor's own instructions");
     let log = booted.vm.log_text().unwrap();
     assert!(log.contains("wrong passphrase; tries left: 2"), "{log}");
     for secret in [PASSPHRASE, "wrong horse"] {

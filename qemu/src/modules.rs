@@ -25,8 +25,9 @@ pub struct Parts {
 
 /// What stores are on, and in; what a medium and its layers are in.
 pub const STORAGE: &str = "virtio_pci virtio_blk virtio_scsi sd_mod sr_mod ahci ata_piix nvme xhci_pci usb_storage uas \
-    sdhci_pci mmc_block loop dm_mod dm_verity zram ext4 vfat exfat ntfs3 btrfs xfs f2fs isofs udf squashfs erofs overlay virtiofs 9p 9pnet_virtio dm_crypt xts aes_generic sha256_generic nls_cp437 nls_ascii \
-    nls_iso8859_1 nls_utf8 crc32c_generic crc32_generic crc32c_intel";
+    sdhci_pci mmc_block loop dm_mod dm_verity zram ext4 vfat exfat ntfs3 btrfs xfs f2fs isofs udf squashfs erofs overlay \
+    virtiofs 9p 9pnet_virtio dm_crypt xts aes_generic sha256_generic sha256_ssse3 nls_cp437 nls_ascii nls_iso8859_1 nls_utf8 \
+    crc32c_generic crc32_generic crc32c_intel";
 
 /// What init has to leave to the real root, for each of [`Machine::other_devices`](crate::machine::Machine), and a keyboard.
 pub const OTHERS: &str = "bochs e1000 virtio_net snd_hda_intel snd_hda_codec_generic";

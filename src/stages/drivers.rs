@@ -27,6 +27,8 @@ use std::fmt;
 use std::time::Duration;
 use wishes::Wishes;
 
+/// Of hash trees, as `isolde seal` and veritysetup(8) make them.
+const USUAL_HASH: &str = "sha256";
 /// The class of PCI devices that USB hangs on (PCI Code and ID Assignment Specification, 0Ch 03h).
 const USB_CONTROLLER: &str = "bc0Csc03";
 /// How long a stick may take to show up at its controller. A hub waits 100 ms for the contacts and asks for 10 to 50 ms of
@@ -210,6 +212,9 @@ impl Drivers {
         }
         if proof_is_wanted(machine) {
             self.collect("dm_verity", &mut paths);
+            for name in self.catalogue.by_alias(&needs::hash_alias(USUAL_HASH)) {
+                self.collect(&name, &mut paths);
+            }
         }
         // Without their parameters they must not come first.
         paths

@@ -33,6 +33,7 @@ pub const ROWS: &[Row] = &[
     Row("drivers/md/dm-crypt", &["dm_mod"], &[], &["dm-crypt"]),
     Row("drivers/md/dm-bufio", &[], &[], &[]),
     Row("drivers/md/dm-verity", &["dm_bufio", "dm_mod"], &[], &["dm-verity"]),
+    Row("arch/x86/crypto/sha256-ssse3", &[], &["crypto-sha256"], &[]),
     Row("fs/overlayfs/overlay", &[], &["fs-overlay"], &["overlay"]),
     Row("mm/zsmalloc", &[], &[], &[]),
     Row("drivers/block/zram/zram", &["zsmalloc"], &["devname:zram"], &["zram"]),

@@ -68,6 +68,8 @@ fn a_signed_store_boots_at_once_and_the_report_says_why_it_is_believed() {
     let journal = outcome.end.journal;
     let changes: Vec<&str> = journal.changes().collect();
     let at = |start: &str| changes.iter().position(|line| line.starts_with(start)).unwrap_or_else(|| panic!("{start}"));
+    let hash = changes.iter().position(|line| line.starts_with("insmod ") && line.contains("/sha256-ssse3.ko"));
+    assert!(hash.unwrap() < at("veritysetup open "), "{journal}");
     assert!(at("veritysetup open ") < at("mount -t iso9660 -o ro,nosuid,nodev /dev/dm-0 "), "{journal}");
     assert!(at("mount -t iso9660") < at("dmsetup remove --deferred isolde-image"), "{journal}");
     assert!(at("write /run/udev/rules.d/61-isolde-verity.rules") > 0, "{journal}");

@@ -69,7 +69,7 @@ pub(super) fn seal<S: Sys>(
         salt: hex(&trusted.salt),
         on_corruption: plan.on_corruption,
     };
-    drivers.verity(machine);
+    drivers.verity(machine, verity.algorithm);
     match machine.seal(&opened.file, &file, &verity) {
         Ok(device) => {
             let device = device.to_string_lossy().into_owned();

@@ -206,6 +206,9 @@ mod tests {
              kernel/fs/nls/nls_utf8.ko:\n\
              kernel/fs/nls/nls_cp437.ko:\n\
              kernel/arch/x86/crypto/crc32c-intel.ko:\n\
+             kernel/arch/x86/crypto/sha256-ssse3.ko:\n\
+             kernel/drivers/md/dm-verity.ko: kernel/drivers/md/dm-mod.ko\n\
+             kernel/drivers/md/dm-mod.ko:\n\
              kernel/drivers/crypto/qat/qat.ko:\n\
              kernel/fs/isofs/isofs.ko: kernel/drivers/cdrom/cdrom.ko\n\
              kernel/drivers/usb/storage/usb-storage.ko: kernel/drivers/scsi/scsi_mod.ko\n\
@@ -218,7 +221,7 @@ mod tests {
              kernel/drivers/scsi/hv_storvsc.ko: kernel/drivers/scsi/scsi_transport_fc.ko\n",
         );
         tables.aliases(
-            "alias fs-ext3 ext4\nalias crc32c crc32c_intel\nalias crc32c qat\n\
+            "alias fs-ext3 ext4\nalias crc32c crc32c_intel\nalias crc32c qat\nalias crypto-sha256 sha256_ssse3\n\
              alias usb:v*ic08is06ip50in* usb_storage\nalias pci:v00008086* i915\nalias block-major-43-* nbd\n\
              alias devname:nbd0 nbd\nalias pci:v000010DF* lpfc\nalias vmbus:d96361baa104294d* hv_storvsc\n",
         );
@@ -253,7 +256,18 @@ mod tests {
     #[test]
     fn alone_without_what_no_boot_asks_for() {
         let all = standalone(&tables());
-        for name in ["exfat", "ext4", "jbd2", "vfat", "usb_storage", "scsi_mod", "hv_storvsc", "loop"] {
+        for name in [
+            "exfat",
+            "ext4",
+            "jbd2",
+            "vfat",
+            "usb_storage",
+            "scsi_mod",
+            "hv_storvsc",
+            "loop",
+            "dm_verity",
+            "sha256_ssse3",
+        ] {
             assert!(all.contains(name), "{name}: {all:?}");
         }
         for name in ["i915", "qat", "isofs", "nbd", "lpfc"] {

@@ -65,7 +65,7 @@ impl Drivers {
     }
 
     /// Makes devices over images with hash trees usable. Most kernels have a hash in portable code built in, and then do not
-    /// ask for the module with the processor's own instructions, which are several times as fast.
+    /// ask for the module with the processor's own instructions.
     pub(in crate::stages) fn verity<S: Sys>(&mut self, machine: &mut Machine<S>, hash: &str) {
         self.module(machine, "loop");
         self.mapper(machine, "verity");

@@ -5,6 +5,9 @@
 //! Fails   when the work did not find that state: the kernel counts what processes let it fetch from disks
 //!         (`read_bytes` in /proc/PID/io, proc_pid_io(5); children that were waited for are included).
 //!
+//! Pages stay by mlock(2): a kernel that reclaims what it takes for unused (DAMON_RECLAIM) takes part of a file within
+//! seconds. An ordinary user may not lock as much, and does without.
+//!
 //! Pages are dropped by posix_fadvise(2), POSIX_FADV_DONTNEED: it needs no root, and leaves the cache of all other files
 //! alone. What this cannot empty is a cache below the kernel: where the disk is a virtual one, the host may have the file in
 //! its memory. The disk's own rate is measured in the same way and in turns, so a ratio to it stays honest.
@@ -55,16 +58,23 @@ impl Cache {
 
     /// The seconds that the work takes, which reads the whole file once.
     pub fn timed(&self, state: State, work: impl FnOnce() -> Result<()>) -> Result<f64> {
-        match state {
-            State::Warm => drop(io::copy(&mut self.rewound()?, &mut io::sink()).context("read the file")?),
-            State::Cold => {
-                rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed).context("drop the file's pages")?
+        let kept = match state {
+            State::Warm => {
+                let pages = self.pages()?;
+                _ = pages.lock(); // refused: whether the pages stayed is looked at below
+                io::copy(&mut self.rewound()?, &mut io::sink()).context("read the file")?;
+                Some(pages)
             }
-        }
+            State::Cold => {
+                rustix::fs::fadvise(&self.file, 0, None, Advice::DontNeed).context("drop the file's pages")?;
+                None
+            }
+        };
         let before = fetched()?;
         let start = Instant::now();
         work()?;
         let seconds = start.elapsed().as_secs_f64();
+        drop(kept);
         let (fetched, spare) = (fetched()? - before, self.size / TOLERANCE);
         match state {
             State::Warm => ensure!(fetched <= spare, "wanted nothing from the disk, seen {fetched} bytes"),
@@ -73,6 +83,13 @@ impl Cache {
             }
         }
         Ok(seconds)
+    }
+
+    /// The file's pages, in this program's memory.
+    #[allow(unsafe_code)] // nothing that maps a file is safe
+    fn pages(&self) -> Result<memmap2::Mmap> {
+        // SAFETY: nobody changes the file, and no byte is read through the map.
+        unsafe { memmap2::Mmap::map(&self.file) }.context("map the file")
     }
 
     fn rewound(&self) -> Result<File> {

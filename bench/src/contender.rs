@@ -76,6 +76,12 @@ impl Contender {
         }
     }
 
+    /// How many boots it has in each round. Those that are to differ by a twentieth at most have more than those that differ by
+    /// a factor: in software emulation one boot takes up to a seventh longer than the next.
+    pub fn boots_per_round(self) -> u32 {
+        if matches!(self, Self::IsoldeDebian | Self::IsoldeVerity) { 3 } else { 1 }
+    }
+
     fn is_debian(self) -> bool {
         !matches!(self, Self::Dracut | Self::IsoldeFedora)
     }

@@ -25,7 +25,7 @@ use results::{Results, Series};
 #[derive(Debug, Parser)]
 #[command(name = "isolde-bench", version)]
 struct Cli {
-    /// How often each contender is booted. Fewer than 5 is for trying out.
+    /// How many rounds; in each every contender is booted, some of them more than once. Fewer than 5 is for trying out.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
     runs: u32,
     /// What the stick is plugged into.
@@ -140,13 +140,17 @@ fn main() -> Result<()> {
 /// All boots, the contenders alternating, so that a machine that becomes slower or faster meanwhile does so for all.
 fn all_boots(bench: &Bench, contenders: &[Contender], runs: u32) -> Result<Vec<Series>> {
     let mut series: Vec<Series> = contenders.iter().map(|&contender| Series::new(contender)).collect();
+    let most = contenders.iter().map(|contender| contender.boots_per_round()).max().unwrap_or_default();
     for run in 1..=runs {
-        for one in &mut series {
-            // The name before the boot, the result behind it: a boot can take a minute.
-            eprint!("boot {run} of {runs}: {:<14}", one.contender.to_string());
-            let boot = boot::measure(bench, one.contender).with_context(|| format!("{} boot {run}", one.contender))?;
-            eprintln!("{:8.3} s", boot.seconds);
-            one.boots.push(boot);
+        for turn in 0..most {
+            for one in series.iter_mut().filter(|one| turn < one.contender.boots_per_round()) {
+                // The name before the boot, the result behind it: a boot can take a minute.
+                eprint!("round {run} of {runs}: {:<14}", one.contender.to_string());
+                let boot =
+                    boot::measure(bench, one.contender).with_context(|| format!("{} round {run}", one.contender))?;
+                eprintln!("{:8.3} s", boot.seconds);
+                one.boots.push(boot);
+            }
         }
     }
     Ok(series)

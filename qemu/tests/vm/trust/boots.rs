@@ -71,6 +71,7 @@ fn six_flips(name: &str, policy: &str, seed: u64) {
     assert_eq!(guest.ask("cat /sys/block/dm-0/dm/name"), "isolde-image");
     assert_eq!(guest.mount_at("/run/archiso/bootmnt").0, "/dev/dm-0");
     assert_eq!(guest.ask("cat /sys/block/dm-0/queue/read_ahead_kb"), "32");
+    assert_eq!(guest.ask("cat /sys/module/dm_verity/parameters/prefetch_cluster"), "16384");
     // Taken by the device, beside the reference that the kernel itself has.
     let hash = guest.ask("awk '$1 == \"driver\" { name = $3 } $1 == \"refcnt\" && $3 > 1 { print name }' /proc/crypto");
     assert!(hash.lines().any(|name| name == "sha256-ssse3"), "the processor's own instructions: {hash}");

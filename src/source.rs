@@ -159,10 +159,20 @@ impl Named {
     }
 }
 
+/// Every way to begin one wants a name behind it.
 fn is_spec(text: &str) -> bool {
-    ["/dev/", "UUID=", "LABEL=", "PARTUUID=", "PARTLABEL="]
-        .iter()
-        .any(|key| text.strip_prefix(key).is_some_and(|rest| !rest.is_empty()))
+    const BEGINNINGS: [&str; 9] = [
+        "/dev/",
+        "/dev/disk/by-uuid/",
+        "/dev/disk/by-label/",
+        "/dev/disk/by-partuuid/",
+        "/dev/disk/by-partlabel/",
+        "UUID=",
+        "LABEL=",
+        "PARTUUID=",
+        "PARTLABEL=",
+    ];
+    BEGINNINGS.iter().any(|begin| text.starts_with(begin)) && !BEGINNINGS.contains(&text)
 }
 
 /// A device by identity or node. udev's links below /dev/disk are identities too; nothing makes those links here.
@@ -254,6 +264,7 @@ mod tests {
         assert_eq!(split("/dev/sda1"), Some((StoreSpec::Device("sda1".into()), "")));
         assert_eq!(split("/isos/x.iso"), None);
         assert_eq!(split("/dev//x.iso"), None);
+        assert!(!is_spec("/dev/disk/by-uuid/") && is_spec("/dev/disk/by-uuid/1-2"));
     }
 
     proptest! {
